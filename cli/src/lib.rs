@@ -1,0 +1,1 @@
+//! The stagelink command line: demo, template, deliver, lint, status, trace

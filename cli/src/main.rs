@@ -1,0 +1,2 @@
+//! The stagelink command.
+fn main() {}

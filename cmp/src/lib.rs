@@ -1,0 +1,1 @@
+//! The Argo CD config-management plugin: discover, generate, parameters

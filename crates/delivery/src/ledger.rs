@@ -1,0 +1,249 @@
+//! The ledger: what has happened to an app's deliveries so far.
+//!
+//! It makes hooks restartable and carries what PreSync knows to PostSync. Every span of a trace
+//! can be made from it, so nothing else needs to be kept for telemetry. It never holds a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use stagelink_plan::{ContentDigest, Source, TraceParent};
+
+use crate::identity::{AttemptId, LedgerId, SpanPath};
+use crate::{Outcome, Phase, State};
+
+/// The version of the serialised form that this crate writes, and the newest that it reads.
+pub const LEDGER_VERSION: u32 = 1;
+
+/// All deliveries of one app in one namespace, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Version of the serialised form.
+    pub version: u32,
+    /// What this ledger is known by; traces are named after it.
+    pub id: LedgerId,
+    /// Name of the app.
+    pub app: String,
+    /// Name of the stage.
+    pub stage: String,
+    /// Namespace that the stage is deployed to.
+    pub namespace: String,
+    /// The deliveries, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// One content of the app on its way through this stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Number in this ledger, from 1.
+    pub number: u64,
+    /// The content.
+    pub digest: ContentDigest,
+    /// Version of the app.
+    pub app_version: String,
+    /// The attempts, oldest first; never empty.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try at a delivery, with a trace of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Number in the delivery, from 1.
+    pub number: u64,
+    /// The sync operation that this attempt belongs to.
+    pub operation: Operation,
+    /// The revision that was rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Where it came from.
+    #[serde(default)]
+    pub source: Source,
+    /// Name of the Argo CD Application.
+    pub application: String,
+    /// Metadata for every span.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// Links of the root span: earlier stages, and the attempt before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What came of it; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// In one line, why the outcome is not a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The phases that were reached, in order.
+    #[serde(default)]
+    pub phases: Vec<PhaseRecord>,
+    /// The workloads, in the plan's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<WorkloadRecord>,
+    /// By the name of an exporter: paths of the spans that it has taken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exported: BTreeMap<String, BTreeSet<SpanPath>>,
+}
+
+/// A sync operation of Argo CD, as a hook knows it from its own Job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// What is common to the names of the operation's Jobs: `<revision>-<start>`.
+    pub name: String,
+    /// UID of the Job, by hook (`PreSync`, `PostSync`, `SyncFail`). Another UID under the same
+    /// operation name is an automatic retry.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, String>,
+}
+
+/// A link of a root span.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// The span that is linked to.
+    pub trace_parent: TraceParent,
+    /// Why.
+    pub relation: Relation,
+}
+
+/// Why a root span links to another span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    /// The promotion of the stage before led here.
+    PreviousStage,
+    /// An earlier attempt at the same delivery.
+    PreviousAttempt,
+}
+
+/// A phase that was reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseRecord {
+    /// Which phase.
+    pub phase: Phase,
+    /// Its state.
+    #[serde(default)]
+    pub state: State,
+    /// What came of it; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// When it began; absent for phases that were given up before they began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// In one line, why it is not a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its tasks or evaluations, in the plan's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemRecord>,
+}
+
+/// A workload of the attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRecord {
+    /// Name of the workload.
+    pub name: String,
+    /// Version of the workload.
+    pub version: String,
+    /// Metadata for its spans, over the app's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// The phases that were reached, in order.
+    #[serde(default)]
+    pub phases: Vec<PhaseRecord>,
+}
+
+/// A task or an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemRecord {
+    /// Name of the definition.
+    pub definition: String,
+    /// Name of the task or evaluation, `<check type>-<definition>-<five digits>` as in Keptn.
+    pub name: String,
+    /// What came of it; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What came of it.
+    #[serde(flatten)]
+    pub report: ItemReport,
+}
+
+/// What a task or an evaluation told when it ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ItemReport {
+    /// Short cause of a failure, for example `DeadlineExceeded` (Keptn: a Job's reason).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// In one line, what happened.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Numbers that a task measured, by name; the embedded metrics provider answers from them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, f64>,
+    /// Other facts, for example a promotion's branch, commit and URL; they become attributes
+    /// `stagelink.<key>` of the span.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+    /// An evaluation's objectives, in the definition's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objectives: Vec<ObjectiveRecord>,
+}
+
+/// One objective of an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectiveRecord {
+    /// Name of the metric.
+    pub metric: String,
+    /// The value as text; empty if there was none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// The target, for example `<500`.
+    pub target: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Keptn's message, for example `value '7' met objective '<500'`.
+    pub message: String,
+}
+
+impl Ledger {
+    /// A ledger without deliveries.
+    pub fn new(id: LedgerId, app: &str, stage: &str, namespace: &str) -> Self {
+        Self {
+            version: LEDGER_VERSION,
+            id,
+            app: app.to_owned(),
+            stage: stage.to_owned(),
+            namespace: namespace.to_owned(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// The identity of an attempt, which names its trace and spans.
+    pub fn attempt_id(&self, delivery: u64, attempt: u64) -> AttemptId<'_> {
+        AttemptId {
+            ledger: &self.id,
+            delivery,
+            attempt,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Go's text/template language: lexer, parser, evaluator, fmt and error texts

@@ -1,0 +1,1 @@
+//! Helm charts: load, values, dependencies, functions, engine and manifests

@@ -1,0 +1,1 @@
+//! One machine's side of the delivery traits: ledger file, task processes, workloads

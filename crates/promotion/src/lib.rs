@@ -1,0 +1,1 @@
+//! Promotion: editing values, git and forges

@@ -1,0 +1,1 @@
+//! The built-in tasks: wait-for-target, load and promote

@@ -1,0 +1,1 @@
+//! Deliveries as OpenTelemetry traces: span tree, OTLP export, files

@@ -1,0 +1,1 @@
+//! YAML as Helm and Kubernetes read and write it

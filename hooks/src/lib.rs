@@ -1,0 +1,1 @@
+//! The PreSync, PostSync and SyncFail hooks and the built-in tasks as programs
