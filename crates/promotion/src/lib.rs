@@ -6,11 +6,13 @@
 //! plan but its traceparent, and merges nothing.
 //!
 //! ```
-//! use stagelink_promotion::KeyPath;
+//! use stagelink_promotion::edit::{Change, edit};
 //!
-//! let path: KeyPath = "services[0].'app.version'".parse()?;
-//! assert_eq!(path.segments().len(), 3);
-//! # Ok::<(), stagelink_promotion::KeyPathError>(())
+//! let values = "serviceVersion: 'v1' # what runs\nreplicas: 2\n";
+//! let change = Change::text("serviceVersion".parse()?, "v2");
+//! let edited = edit(values, &[change])?;
+//! assert_eq!(edited.text, "serviceVersion: 'v2' # what runs\nreplicas: 2\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod arguments;

@@ -19,7 +19,7 @@ use self::process::Git;
 use self::refusal::Push;
 use self::repository::{Heads, Place};
 use crate::branch::BranchName;
-use crate::edit::{self, Carried};
+use crate::edit::{self, Edited};
 use crate::forge::Proposal;
 use crate::promotion::{GitMode, GitTarget, Promoted, Promotion};
 use crate::text::{self, NamedChange};
@@ -203,7 +203,7 @@ fn carry(
     target: &str,
     trace_parent: Option<&stagelink_plan::TraceParent>,
     place: &Place<'_>,
-) -> Result<Carried, PromotionError> {
+) -> Result<Edited, PromotionError> {
     let values = &promotion.values;
     edit::carry(
         values,
@@ -246,7 +246,7 @@ fn proposes_the_same(
         values
             .trace_parent_key
             .as_ref()
-            .and_then(|key| edit::text_at(there, key))
+            .and_then(|key| edit::shown_at(there, key))
             .and_then(|text| text.parse().ok())
     };
     carry(promotion, source, base, trace_parent.as_ref(), place)
@@ -269,7 +269,7 @@ async fn stale_branch(
         values
             .keys
             .iter()
-            .any(|key| edit::text_at(&there, &key.target) != edit::text_at(base, &key.target))
+            .any(|key| edit::shown_at(&there, &key.target) != edit::shown_at(base, &key.target))
     });
     Ok(differs.then(|| {
         format!("branch {own} still proposes other values; close its change and delete it")
@@ -309,7 +309,7 @@ impl<'a> Outcome<'a> {
         promotion: &Promotion,
         target: &'a GitTarget,
         heads: &'a Heads,
-        carried: &Carried,
+        carried: &Edited,
     ) -> Result<Self, PromotionError> {
         let mut names = promotion.names();
         names.changes.clone_from(&carried.changes);

@@ -5,11 +5,6 @@
 mod client;
 mod settings;
 
-#[cfg(test)]
-mod receiver;
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
