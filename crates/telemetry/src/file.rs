@@ -146,3 +146,129 @@ fn look_back(file: &mut File) -> io::Result<Tail> {
         newline,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::read_spans_file;
+    use crate::{all_spans, samples};
+
+    async fn append(path: &Path, spans: &[Span]) {
+        FileExporter::new(path, Attributes::default())
+            .export(spans)
+            .await
+            .unwrap();
+    }
+
+    fn lines(path: &Path) -> usize {
+        std::fs::read_to_string(path).unwrap().lines().count()
+    }
+
+    #[tokio::test]
+    async fn spans_are_written_once_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folder/spans.jsonl");
+        let spans = all_spans(&samples::passed());
+        append(&path, &spans[..5]).await;
+        append(&path, &spans[3..]).await;
+        append(&path, &spans).await;
+        assert_eq!(lines(&path), 2, "nothing is written when all is there");
+        let mut read = read_spans_file(&path).unwrap();
+        read.spans.sort_by_key(|span| span.span_id);
+        let mut spans = spans;
+        spans.sort_by_key(|span| span.span_id);
+        assert_eq!(read.spans, spans);
+        assert!(read.skipped.is_empty() && !read.truncated);
+    }
+
+    #[tokio::test]
+    async fn a_last_line_that_was_cut_is_repaired_wherever_it_was_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spans.jsonl");
+        let (first, second) = (
+            all_spans(&samples::promoted()),
+            all_spans(&samples::failed()),
+        );
+        append(&path, &first).await;
+        let begun = std::fs::read(&path).unwrap();
+        append(&path, &second).await;
+        let whole = std::fs::read(&path).unwrap();
+        let last = whole.len() - 3..whole.len();
+        for cut in (begun.len()..whole.len()).step_by(151).chain(last) {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            append(&path, &first).await;
+            append(&path, &second).await;
+            let read = read_spans_file(&path).unwrap();
+            assert!(read.skipped.is_empty(), "cut at {cut}");
+            assert_eq!(read.spans.len(), first.len() + second.len(), "cut at {cut}");
+            assert_eq!(lines(&path), 2, "cut at {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_others_wrote_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spans.jsonl");
+        let spans = all_spans(&samples::promoted());
+        for theirs in [
+            "no JSON at all\n",
+            "{\"resourceLogs\":[]}\n",
+            // Whole, but without the line's end.
+            "{\"resourceSpans\":[]}",
+        ] {
+            std::fs::write(&path, theirs).unwrap();
+            append(&path, &spans).await;
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().next(), theirs.lines().next());
+            assert_eq!(lines(&path), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn many_writers_do_not_spoil_each_others_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spans.jsonl");
+        let ledgers = [samples::passed(), samples::failed(), samples::promoted()];
+        let writers: Vec<_> = ledgers
+            .iter()
+            .cycle()
+            .take(12)
+            .map(|ledger| {
+                let (path, spans) = (path.clone(), all_spans(ledger));
+                std::thread::spawn(move || {
+                    tokio::runtime::Builder::new_current_thread()
+                        .enable_time()
+                        .build()
+                        .unwrap()
+                        .block_on(append(&path, &spans));
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(lines(&path), 3);
+        let read = read_spans_file(&path).unwrap();
+        let all: usize = ledgers.iter().map(|ledger| all_spans(ledger).len()).sum();
+        assert_eq!((read.spans.len(), read.skipped.len()), (all, 0));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        for (path, cause) in [
+            (folder.path().to_owned(), "Is a directory"),
+            (blocked.join("spans.jsonl"), "File exists"),
+        ] {
+            let error = FileExporter::new(&path, Attributes::default())
+                .export(&all_spans(&samples::promoted()))
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(&path.display().to_string()), "{error}");
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+}

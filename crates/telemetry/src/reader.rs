@@ -95,3 +95,65 @@ fn skip_line(from: &mut impl BufRead) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(span: u64, name: &str) -> String {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"{span:016x}","name":"{name}"}}]}}]}}]}}"#
+        )
+    }
+
+    #[test]
+    fn a_bad_line_is_skipped_and_the_last_of_two_spans_counts() {
+        let text = format!(
+            "{}\n\nno JSON\r\n{}\r\n{{\"resourceSpans\":7}}\n{}\n{{\"cut",
+            line(1, "old"),
+            line(2, "two"),
+            line(1, "new"),
+        );
+        let read = read_spans(text.as_bytes()).unwrap();
+        let names: Vec<_> = read.spans.iter().map(|span| span.name.as_str()).collect();
+        assert_eq!(names, ["new", "two"]);
+        assert_eq!(read.skipped, [3, 5, 7]);
+        assert!(!read.truncated);
+    }
+
+    #[test]
+    fn depth_length_and_number_are_bounded() {
+        let deep = format!("{{\"resourceSpans\":{}", "[".repeat(1_000_000));
+        let long = vec![b'x'; usize::try_from(MAX_LINE).unwrap() + 5];
+        let text = [
+            deep.as_bytes(),
+            b"\n",
+            &long,
+            b"\n",
+            line(1, "one").as_bytes(),
+        ]
+        .concat();
+        let read = read_spans(text.as_slice()).unwrap();
+        assert_eq!(read.skipped, [1, 2]);
+        assert_eq!(read.spans.len(), 1);
+
+        let many: String = (1..=MAX_SPANS as u64 + 1)
+            .map(|span| line(span, "") + "\n")
+            .collect();
+        let read = read_spans(many.as_bytes()).unwrap();
+        assert_eq!(read.spans.len(), MAX_SPANS);
+        assert!(read.truncated);
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_is_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), cut in 0_usize..200) {
+            let mut text = line(1, "one").into_bytes();
+            text.truncate(cut);
+            text.extend(bytes);
+            prop_assert!(read_spans(text.as_slice()).is_ok());
+        }
+    }
+}

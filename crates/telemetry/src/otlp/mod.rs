@@ -5,6 +5,11 @@
 mod client;
 mod settings;
 
+#[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
