@@ -56,7 +56,7 @@ impl Scalar {
         &self.value
     }
 
-    /// For people: texts without quotes.
+    /// For people: texts without quotes, shortened where they are long.
     pub fn shown(&self) -> String {
         shown(&self.value)
     }
@@ -293,9 +293,9 @@ pub(crate) fn carry(
     Ok(edited)
 }
 
-/// The value at a path as people see it; none if there is none, or the text cannot be read.
-pub(crate) fn shown_at(text: &str, path: &KeyPath) -> Option<String> {
-    find(&read(text).ok()?, path.segments()).map(shown)
+/// The value at a path; none if there is none, or the text cannot be read.
+pub(crate) fn value_at(text: &str, path: &KeyPath) -> Option<Value> {
+    find(&read(text).ok()?, path.segments()).cloned()
 }
 
 /// The values of a text; an empty one has none.
@@ -330,12 +330,25 @@ fn put(value: &mut Value, path: &[Segment], new: &Value) {
     *at = new.clone();
 }
 
-/// A value for people.
+/// A value for people: not too long, and with nothing in it that a terminal would obey.
 fn shown(value: &Value) -> String {
-    match value {
+    const LONGEST: usize = 200;
+    let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    };
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        match c {
+            _ if at == LONGEST => {
+                shown.push('…');
+                break;
+            }
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
     }
+    shown
 }
 
 /// What is wrong with the YAML, and where: not with go-yaml's line, which often is another one.

@@ -246,8 +246,8 @@ fn proposes_the_same(
         values
             .trace_parent_key
             .as_ref()
-            .and_then(|key| edit::shown_at(there, key))
-            .and_then(|text| text.parse().ok())
+            .and_then(|key| edit::value_at(there, key))
+            .and_then(|value| value.as_str()?.parse().ok())
     };
     carry(promotion, source, base, trace_parent.as_ref(), place)
         .is_ok_and(|carried| carried.text == there)
@@ -269,7 +269,7 @@ async fn stale_branch(
         values
             .keys
             .iter()
-            .any(|key| edit::shown_at(&there, &key.target) != edit::shown_at(base, &key.target))
+            .any(|key| edit::value_at(&there, &key.target) != edit::value_at(base, &key.target))
     });
     Ok(differs.then(|| {
         format!("branch {own} still proposes other values; close its change and delete it")

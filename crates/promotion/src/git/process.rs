@@ -91,10 +91,12 @@ impl<'a> Git<'a> {
             timeout: target.timeout,
             cancel,
         };
+        // Not `core.hooksPath`: a repository on this machine would be pushed to without its hooks.
+        // The temporary repository has none to begin with (`--template=`).
         let mut config = String::from(
-            "[core]\n\thooksPath = /dev/null\n\tattributesFile = /dev/null\n\texcludesFile = /dev/null\n\
-             [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[advice]\n\tdetachedHead = false\n\
-             [protocol]\n\tversion = 2\n[transfer]\n\tcredentialsInUrl = die\n",
+            "[core]\n\tattributesFile = /dev/null\n\texcludesFile = /dev/null\n\
+             [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[protocol]\n\tversion = 2\n\
+             [transfer]\n\tcredentialsInUrl = die\n",
         );
         for url in [Some(&target.repository), target.source_repository.as_ref()]
             .into_iter()

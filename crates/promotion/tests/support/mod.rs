@@ -57,6 +57,9 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
         .to_owned()
 }
 
+/// Something to be different in a promotion.
+pub(crate) type Change = fn(&mut Promotion);
+
 /// A bare repository with the values of two stages, and a person's clone of it.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
