@@ -1,0 +1,188 @@
+//! Sets of templates: parsed once, executed many times.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::error::{FunctionError, ParseError};
+use crate::execute::{Limits, MissingKey, State};
+use crate::function::FunctionTable;
+use crate::parse::node::Node;
+use crate::parse::parse;
+use crate::value::{GoString, Value};
+
+/// One parsed template.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) name: GoString,
+    /// Name of the text that it was parsed from.
+    text_name: Rc<str>,
+    text: Rc<[u8]>,
+    pub(crate) nodes: Vec<Node>,
+}
+
+impl Parsed {
+    /// Text name, line and byte column of a position, as Go's `ErrorContext` gives them.
+    pub(crate) fn locate(&self, position: usize, node: String) -> (String, usize, usize, String) {
+        let before = &self.text[..position.min(self.text.len())];
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        (
+            self.text_name.to_string(),
+            line,
+            before.len() - line_start,
+            node,
+        )
+    }
+
+    /// True if there is nothing but white space, as Go's `IsEmptyTree`.
+    fn is_empty(&self) -> bool {
+        is_blank(&self.nodes)
+    }
+}
+
+fn is_blank(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| match node {
+        Node::Text(text) => text.iter().all(u8::is_ascii_whitespace),
+        _ => false,
+    })
+}
+
+/// A set of templates that can call each other. Clones share what is parsed.
+#[derive(Debug, Clone)]
+pub struct Templates {
+    name: Rc<str>,
+    functions: Rc<FunctionTable>,
+    missing_key: MissingKey,
+    templates: HashMap<GoString, Rc<Parsed>>,
+}
+
+impl Templates {
+    /// A set without templates. The name is what errors call the set.
+    ///
+    /// ```
+    /// use stagelink_gotemplate::{FunctionTable, Limits, Templates, Value};
+    ///
+    /// let mut templates = Templates::new("demo", FunctionTable::builtin());
+    /// templates.parse("greeting", "{{ define \"who\" }}{{ .name }}{{ end }}Hello {{ template \"who\" . }}!")?;
+    /// let data = Value::map([("name", Value::from("Go"))]);
+    /// let text = templates.execute("greeting", data, &Limits::default())?;
+    /// assert_eq!(text, b"Hello Go!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(name: &str, functions: FunctionTable) -> Self {
+        Self {
+            name: name.into(),
+            functions: Rc::new(functions),
+            missing_key: MissingKey::default(),
+            templates: HashMap::new(),
+        }
+    }
+
+    /// Says what to do about keys that a map does not have.
+    #[must_use]
+    pub fn with_missing_key(mut self, missing_key: MissingKey) -> Self {
+        self.missing_key = missing_key;
+        self
+    }
+
+    /// A clone of the set under another name, for templates that are local to one call.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The name of the set.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn functions(&self) -> &FunctionTable {
+        &self.functions
+    }
+
+    pub(crate) fn missing_key(&self) -> MissingKey {
+        self.missing_key
+    }
+
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&Parsed> {
+        self.templates.get(name).map(|template| &**template)
+    }
+
+    /// True if there is a template of this name.
+    pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
+        self.templates.contains_key(name.as_ref())
+    }
+
+    /// Parses a text and adds it, with the templates that it defines. A later definition replaces an
+    /// earlier one unless it is blank; two in one text are an error.
+    ///
+    /// # Errors
+    /// [`ParseError`]; nothing is added then.
+    pub fn parse(&mut self, name: &str, text: impl AsRef<[u8]>) -> Result<(), ParseError> {
+        let text: Rc<[u8]> = text.as_ref().into();
+        let text_name: Rc<str> = name.into();
+        let functions = Rc::clone(&self.functions);
+        let (nodes, definitions) = parse(name, &text, &|function| functions.find(function))?;
+        let parsed = |name: GoString, nodes| {
+            Rc::new(Parsed {
+                name,
+                text_name: Rc::clone(&text_name),
+                text: Rc::clone(&text),
+                nodes,
+            })
+        };
+        let mut own: HashMap<GoString, Rc<Parsed>> = HashMap::new();
+        for definition in definitions {
+            let template = parsed(definition.name.clone(), definition.nodes);
+            match own.get(&definition.name) {
+                Some(earlier) if !earlier.is_empty() => {
+                    if !template.is_empty() {
+                        return Err(ParseError {
+                            template: name.to_owned(),
+                            line: text.iter().filter(|byte| **byte == b'\n').count() + 1,
+                            message: format!(
+                                "template: multiple definition of template {}",
+                                crate::strconv::quote(&definition.name)
+                            ),
+                        });
+                    }
+                }
+                _ => {
+                    own.insert(definition.name, template);
+                }
+            }
+        }
+        let main = parsed(name.into(), nodes);
+        // A text that defines a template of its own name keeps that one if the rest is blank.
+        if !main.is_empty() || !own.contains_key(name.as_bytes()) {
+            own.insert(name.into(), main);
+        }
+        for (name, template) in own {
+            if template.is_empty() && self.templates.contains_key(&name) {
+                continue;
+            }
+            self.templates.insert(name, template);
+        }
+        Ok(())
+    }
+
+    /// Executes a template with data as its dot.
+    ///
+    /// # Errors
+    /// [`FunctionError::Execute`] with Go's text, or [`FunctionError::Message`] if there is no such
+    /// template.
+    pub fn execute(
+        &self,
+        name: impl AsRef<[u8]>,
+        data: Value,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, FunctionError> {
+        State::new(self, limits).execute_of(self, name.as_ref(), data)
+    }
+}
