@@ -13,7 +13,7 @@ impl FunctionTable {
         let mut table = Self::empty();
         for (name, kind) in [("and", ShortCircuit::And), ("or", ShortCircuit::Or)] {
             let function = (|_: Value, _: Rest<Value>| Value::Nil).into_function(name);
-            table.add_function(Function {
+            table.insert(Function {
                 short_circuit: Some(kind),
                 ..function
             });

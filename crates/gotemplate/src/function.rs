@@ -187,6 +187,27 @@ pub struct Function {
     pub(crate) native: Rc<Native>,
 }
 
+impl Function {
+    /// A function whose parameters are known at run time only, as in a table of many.
+    ///
+    /// The last parameter of a variadic function is the type of all further arguments. Arguments
+    /// arrive with their number and types checked.
+    pub fn dynamic(
+        name: &str,
+        parameters: Vec<Parameter>,
+        is_variadic: bool,
+        native: impl Fn(&mut State<'_>, Vec<Value>) -> Result<Value, FunctionError> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            parameters,
+            is_variadic,
+            short_circuit: None,
+            native: Rc::new(native),
+        }
+    }
+}
+
 /// `and` and `or` do not evaluate what they do not need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShortCircuit {
@@ -312,10 +333,11 @@ impl FunctionTable {
     /// table.add("shout", |text: GoString| format!("{text}!"));
     /// ```
     pub fn add<Shape>(&mut self, name: &str, function: impl IntoFunction<Shape>) {
-        self.add_function(function.into_function(name));
+        self.insert(function.into_function(name));
     }
 
-    pub(crate) fn add_function(&mut self, function: Function) {
+    /// Adds a function, or replaces the one of its name.
+    pub fn insert(&mut self, function: Function) {
         match self.index.get(&function.name) {
             Some(index) => self.functions[*index] = function,
             None => {

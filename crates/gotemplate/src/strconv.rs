@@ -114,7 +114,8 @@ pub fn parse_float(text: &str) -> Option<f64> {
     let plain = lower
         .bytes()
         .all(|byte| byte.is_ascii_digit() || b".e+-".contains(&byte));
-    if !plain || !lower.bytes().any(|byte| byte.is_ascii_digit()) {
+    // The sign is off already; what Rust reads as a second one is no number in Go.
+    if !plain || lower.starts_with(['+', '-']) || !lower.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let value: f64 = lower.parse().ok()?;
@@ -361,6 +362,7 @@ mod tests {
         assert_eq!(parse_float("0x1p4"), Some(16.0));
         assert_eq!(parse_float("1e999"), None);
         assert_eq!(parse_float("e"), None);
+        assert_eq!(parse_float("--1"), None);
         assert_eq!(parse_float("-inf"), Some(f64::NEG_INFINITY));
     }
 
