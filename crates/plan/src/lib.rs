@@ -12,10 +12,12 @@
 //! # Ok::<(), stagelink_plan::TraceParentError>(())
 //! ```
 
+mod build;
 mod digest;
 mod plan;
 mod traceparent;
 
+pub use build::{BuiltPlan, COMMIT_ID, Manifest, PlanSettings, build};
 pub use digest::ContentDigest;
 pub use plan::{PLAN_VERSION, Phases, Plan, PlanError, Source, Workload};
 pub use traceparent::{SpanId, TraceId, TraceParent, TraceParentError};
