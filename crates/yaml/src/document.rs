@@ -215,7 +215,7 @@ impl Document {
     /// # Errors
     /// What JSON cannot hold, or an alias inside of what it names, or too many of them.
     pub fn to_json(&self) -> Result<serde_json::Value, Error> {
-        crate::json::convert(self.root())
+        self.root().to_json()
     }
 }
 
@@ -391,6 +391,14 @@ impl<'document> Node<'document> {
                 _ => value.get_within(wanted, depth),
             }
         })
+    }
+
+    /// This node as JSON, in the way of [`crate::to_json`].
+    ///
+    /// # Errors
+    /// As [`Document::to_json`].
+    pub fn to_json(self) -> Result<serde_json::Value, Error> {
+        crate::json::convert(self)
     }
 
     /// `<<`, neither quoted nor tagged as something else.
