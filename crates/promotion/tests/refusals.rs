@@ -465,6 +465,82 @@ async fn credentials_reach_the_server_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn ssh_never_asks_and_its_refusals_are_told_apart() {
+    let world = World::new();
+    let v2 = world.release("v2");
+    let bin = world.folder.path().join("bin");
+    let log = world.folder.path().join("ssh.log");
+    // What stands for the network: runs the other side's git here.
+    let connected = format!(
+        "#!/bin/sh\necho \"$*\" >>{}\nfor last; do :; done\nexec sh -c \"$last\"\n",
+        log.display()
+    );
+    let program = world.folder.path().join("git-with-this-ssh");
+    let script = format!(
+        "#!/bin/sh\nexport PATH={}:$PATH\nexec git \"$@\"\n",
+        bin.display()
+    );
+    executable(&program, &script);
+    let path = world.remote();
+    let key = world.folder.path().join("a key");
+    for address in [
+        format!("ssh://git@forge.example:2222{}", path.display()),
+        format!("git@forge.example:{}", path.display()),
+    ] {
+        executable(&bin.join("ssh"), &connected);
+        let mut target = GitTarget::new(address.parse().unwrap());
+        target.git.clone_from(&program);
+        target.ssh_key = Some(key.clone());
+        target.ssh_known_hosts = Some("/etc/known hosts".into());
+        run(&promotion(&v2), &target).await.unwrap();
+        let called = std::fs::read_to_string(&log).unwrap();
+        for part in [
+            "-o BatchMode=yes -o ConnectTimeout=20",
+            "-oUserKnownHostsFile=\"/etc/known hosts\" -i/",
+            "/a key -o IdentitiesOnly=yes ",
+            "git@forge.example git-upload-pack",
+        ] {
+            assert!(called.contains(part), "{part}: {called}");
+        }
+        for (said, expected) in [
+            (
+                "git@forge.example: Permission denied (publickey).",
+                "refuses these credentials",
+            ),
+            (
+                "Host key verification failed.",
+                "give its host key (--ssh-known-hosts)",
+            ),
+            (
+                "ssh: Could not resolve hostname forge.example: Name or service not known",
+                "cannot be reached",
+            ),
+            (
+                "ssh: connect to host forge.example port 22: Connection refused",
+                "cannot be reached",
+            ),
+            ("ERROR: Repository not found.", "there is no repository at"),
+        ] {
+            executable(
+                &bin.join("ssh"),
+                &format!("#!/bin/sh\necho '{said}' >&2\nexit 255\n"),
+            );
+            let error = run(&promotion(&v2), &target).await.unwrap_err();
+            assert!(error.to_string().contains(expected), "{said}: {error}");
+        }
+        target.ssh_key = Some("it's".into());
+        assert!(
+            run(&promotion(&v2), &target)
+                .await
+                .unwrap_err()
+                .to_string()
+                .starts_with("--ssh-key: ")
+        );
+        std::fs::remove_file(&log).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_old_server_that_gives_out_only_branches_is_searched() {
     let world = World::new();
     let v2 = world.release("v2");

@@ -340,7 +340,7 @@ fn environment(
 fn ssh_command(target: &GitTarget) -> Result<String, PromotionError> {
     let seconds = target.timeout.as_secs().clamp(1, 20);
     let mut command = format!("ssh -o BatchMode=yes -o ConnectTimeout={seconds}");
-    let mut option = |setting: &'static str, before: &str, path: &Option<PathBuf>| {
+    let mut option = |setting: &'static str, before: &str, path: &Option<PathBuf>, after: &str| {
         let Some(path) = path else { return Ok(()) };
         let text = path
             .to_str()
@@ -352,15 +352,20 @@ fn ssh_command(target: &GitTarget) -> Result<String, PromotionError> {
             })?;
         // Relative to where the program runs, and not to the temporary repository.
         let absolute = std::path::absolute(text)?;
-        command.push_str(&format!(" {before}'{}'", absolute.display()));
+        command.push_str(&format!(" '{before}{}{after}'", absolute.display()));
         Ok::<_, PromotionError>(())
     };
-    option("--ssh-key", "-o IdentitiesOnly=yes -i ", &target.ssh_key)?;
+    // ssh takes an option's value apart at spaces, unless it has quotes of its own.
     option(
         "--ssh-known-hosts",
-        "-o UserKnownHostsFile=",
+        "-oUserKnownHostsFile=\"",
         &target.ssh_known_hosts,
+        "\"",
     )?;
+    option("--ssh-key", "-i", &target.ssh_key, "")?;
+    if target.ssh_key.is_some() {
+        command.push_str(" -o IdentitiesOnly=yes");
+    }
     Ok(command)
 }
 
