@@ -246,4 +246,65 @@ impl Ledger {
             attempt,
         }
     }
+
+    /// An attempt by its numbers.
+    pub fn attempt(&self, delivery: u64, attempt: u64) -> Option<&Attempt> {
+        let delivery = self
+            .deliveries
+            .iter()
+            .find(|candidate| candidate.number == delivery)?;
+        delivery
+            .attempts
+            .iter()
+            .find(|candidate| candidate.number == attempt)
+    }
+
+    /// An attempt by its numbers, for changing.
+    pub fn attempt_mut(&mut self, delivery: u64, attempt: u64) -> Option<&mut Attempt> {
+        let delivery = self
+            .deliveries
+            .iter_mut()
+            .find(|candidate| candidate.number == delivery)?;
+        delivery
+            .attempts
+            .iter_mut()
+            .find(|candidate| candidate.number == attempt)
+    }
+
+    /// Forgets what is too old to matter, so that the ledger stays small enough for a ConfigMap.
+    /// Numbers are never used again.
+    pub fn compact(&mut self) {
+        let excess = self.deliveries.len().saturating_sub(KEPT_DELIVERIES);
+        self.deliveries.drain(..excess);
+        for delivery in &mut self.deliveries {
+            let excess = delivery.attempts.len().saturating_sub(KEPT_ATTEMPTS);
+            delivery.attempts.drain(..excess);
+        }
+    }
+}
+
+/// Deliveries that a ledger keeps; at a few kilobytes each they fit a ConfigMap's megabyte.
+const KEPT_DELIVERIES: usize = 30;
+/// Attempts that a delivery keeps.
+const KEPT_ATTEMPTS: usize = 10;
+
+impl Attempt {
+    /// All phases, the app's and the workloads'.
+    pub fn all_phases(&self) -> impl Iterator<Item = &PhaseRecord> {
+        self.phases
+            .iter()
+            .chain(self.workloads.iter().flat_map(|workload| &workload.phases))
+    }
+
+    /// The phase that stopped the attempt: the innermost one that did not go on.
+    pub fn failed_phase(&self) -> Option<&PhaseRecord> {
+        let failed =
+            |record: &&PhaseRecord| record.outcome.is_some_and(|outcome| !outcome.goes_on());
+        let workload = self
+            .workloads
+            .iter()
+            .flat_map(|workload| &workload.phases)
+            .find(failed);
+        workload.or_else(|| self.phases.iter().find(failed))
+    }
 }

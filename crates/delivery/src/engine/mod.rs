@@ -1,0 +1,214 @@
+//! The engine: what each hook does with a delivery.
+//!
+//! It can be killed at any point and run again: whatever has happened is in the ledger before the
+//! next thing happens.
+
+mod decide;
+mod journal;
+mod run;
+
+use std::fmt;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::Ledger;
+use crate::ports::{Clock, Evaluator, LedgerStore, StoreError, TaskRunner, WorkloadWatcher};
+use crate::{Outcome, Phase};
+use stagelink_plan::Plan;
+
+/// A hook of Argo CD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// Before anything is applied.
+    PreSync,
+    /// Once everything is healthy.
+    PostSync,
+    /// When the sync failed.
+    SyncFail,
+}
+
+impl Hook {
+    /// Argo CD's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PreSync => "PreSync",
+            Self::PostSync => "PostSync",
+            Self::SyncFail => "SyncFail",
+        }
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How a hook knows which sync it belongs to: from the name and UID of its own Job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookIdentity {
+    /// What is common to the names of the operation's Jobs: `<revision>-<start>`.
+    pub operation: String,
+    /// UID of this hook's Job.
+    pub job_uid: String,
+}
+
+/// What a user may ask of the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Deliver although this content has already passed.
+    pub again: bool,
+    /// Let an automatic retry run again what failed.
+    pub retry_failed: bool,
+}
+
+/// Told what happens, for people who watch.
+pub trait Observer: Send + Sync {
+    /// A phase begins; of a workload if one is named.
+    fn phase_started(&self, phase: Phase, workload: Option<&str>) {
+        let _ = (phase, workload);
+    }
+    /// A phase has ended.
+    fn phase_ended(&self, phase: Phase, workload: Option<&str>, outcome: Outcome) {
+        let _ = (phase, workload, outcome);
+    }
+    /// A task or an evaluation begins.
+    fn item_started(&self, name: &str) {
+        let _ = name;
+    }
+    /// A task or an evaluation has ended.
+    fn item_ended(&self, name: &str, outcome: Outcome, message: &str) {
+        let _ = (name, outcome, message);
+    }
+}
+
+/// Nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HookEnd {
+    /// What came of it; for PreSync of what runs before the sync.
+    pub outcome: Outcome,
+    /// In one line, why it is not a pass.
+    pub reason: Option<String>,
+    /// Number of the delivery.
+    pub delivery: u64,
+    /// Number of the attempt.
+    pub attempt: u64,
+    /// False if the answer was already known and nothing was run.
+    pub ran: bool,
+    /// The ledger afterwards.
+    pub ledger: Ledger,
+}
+
+/// Why a hook could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was asked to stop; the attempt stays open and goes on when the hook runs again.
+    #[error("interrupted; the delivery goes on when this hook runs again")]
+    Interrupted,
+    /// Another hook took over the delivery.
+    #[error("another sync has taken over this delivery; what ran here does not count")]
+    Superseded,
+}
+
+/// The engine with all that it needs from outside.
+#[derive(Clone, Copy)]
+pub struct Engine<'a> {
+    /// Keeps the ledger.
+    pub store: &'a dyn LedgerStore,
+    /// Runs tasks.
+    pub tasks: &'a dyn TaskRunner,
+    /// Evaluates.
+    pub evaluator: &'a dyn Evaluator,
+    /// Watches workloads.
+    pub workloads: &'a dyn WorkloadWatcher,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Told what happens.
+    pub observer: &'a dyn Observer,
+    /// What the user asked for.
+    pub options: &'a Options,
+}
+
+impl fmt::Debug for Engine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine<'_> {
+    /// Does what a hook has to do for a plan.
+    ///
+    /// # Errors
+    /// [`EngineError`]; the ledger then holds all that happened until then, and running the hook
+    /// again goes on from there.
+    pub async fn run(
+        &self,
+        hook: Hook,
+        plan: &Plan,
+        identity: &HookIdentity,
+        cancel: &CancellationToken,
+    ) -> Result<HookEnd, EngineError> {
+        let (mut ledger, version) = self.store.load(plan).await?;
+        let decision = decide::decide(
+            &mut ledger,
+            plan,
+            hook,
+            identity,
+            self.options,
+            self.clock.now(),
+        );
+        match decision {
+            decide::Decision::Known {
+                delivery,
+                attempt,
+                outcome,
+                reason,
+            } => Ok(HookEnd {
+                outcome,
+                reason,
+                delivery,
+                attempt,
+                ran: false,
+                ledger,
+            }),
+            decide::Decision::Work { delivery, attempt } => {
+                ledger.compact();
+                let journal =
+                    journal::Journal::new(self.store, plan, ledger, version, (delivery, attempt));
+                journal.save_now().await?;
+                let run = run::Run {
+                    engine: self,
+                    plan,
+                    journal: &journal,
+                    cancel,
+                };
+                let (outcome, reason) = match hook {
+                    Hook::PreSync => run.pre_sync().await?,
+                    Hook::PostSync => run.post_sync().await?,
+                    Hook::SyncFail => run.sync_fail().await?,
+                };
+                let ledger = journal.into_ledger();
+                Ok(HookEnd {
+                    outcome,
+                    reason,
+                    delivery,
+                    attempt,
+                    ran: true,
+                    ledger,
+                })
+            }
+        }
+    }
+}
