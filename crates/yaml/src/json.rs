@@ -6,7 +6,6 @@ use crate::resolve::{Scalar, short_tag};
 use crate::{Document, Error, MAX_DEPTH};
 use base64::Engine as _;
 use serde_json::{Map, Number, Value};
-use std::fmt::Write as _;
 
 /// Reads the first document of a text as JSON, as Helm reads values and manifests.
 ///
@@ -203,7 +202,12 @@ fn number(value: f64) -> Option<Value> {
 pub(crate) fn key(node: Node<'_>) -> Result<String, Error> {
     let node = node.target();
     let Some(meaning) = node.scalar() else {
-        let problem = format!("invalid map key: {}", go_syntax(node, MAX_DEPTH));
+        // go-yaml decodes the key first and so complains of the innermost one.
+        for (inner, _) in node.entries().filter(|(inner, _)| inner.alias().is_none()) {
+            key(inner)?;
+        }
+        let mut budget = LONGEST_KEY;
+        let problem = format!("invalid map key: {}", go_syntax(node, &mut budget));
         return Err(Error::Content {
             problem,
             position: node.start(),
@@ -237,38 +241,39 @@ fn unsupported_key(node: Node<'_>, kind: &str, key: &str) -> Error {
     }
 }
 
+/// Most nodes of a wrong key that are printed.
+const LONGEST_KEY: usize = 64;
+
 /// Go's `%#v` of a decoded node: what people see who forgot the quotes around `{{ … }}`.
-fn go_syntax(node: Node<'_>, depth: usize) -> String {
-    let Some(depth) = depth.checked_sub(1) else {
-        return "…".into();
-    };
+fn go_syntax(node: Node<'_>, budget: &mut usize) -> String {
     let node = node.target();
-    let typed = |node: Node<'_>| match node.scalar() {
-        None => go_syntax(node, depth),
-        Some(Ok(Scalar::Null)) => "interface {}(nil)".into(),
-        Some(Ok(Scalar::Timestamp(text) | Scalar::String(text))) => format!("{text:?}"),
-        Some(Ok(Scalar::Float(value))) => format_float(value, 64),
-        Some(_) => node.text().unwrap_or_default().to_owned(),
-    };
-    let mut text = String::new();
-    match node.data() {
-        Data::Mapping { .. } => {
-            let entries: Vec<_> = node
-                .entries()
-                .map(|(key, value)| format!("{}:{}", typed(key), typed(value)))
-                .collect();
-            _ = write!(
-                text,
-                "map[interface {{}}]interface {{}}{{{}}}",
-                entries.join(", ")
-            );
-        }
-        _ => {
-            let items: Vec<_> = node.items().map(typed).collect();
-            _ = write!(text, "[]interface {{}}{{{}}}", items.join(", "));
-        }
+    *budget = budget.saturating_sub(1);
+    match node.scalar() {
+        _ if *budget == 0 => return "…".into(),
+        None => {}
+        Some(Ok(Scalar::Null)) => return "interface {}(nil)".into(),
+        Some(Ok(Scalar::Timestamp(text) | Scalar::String(text))) => return format!("{text:?}"),
+        Some(Ok(Scalar::Float(value))) => return format_float(value, 64),
+        Some(_) => return node.text().unwrap_or_default().to_owned(),
     }
-    text
+    let mut parts = Vec::new();
+    if let Data::Sequence { .. } = node.data() {
+        for item in node.items() {
+            if *budget == 0 {
+                break;
+            }
+            parts.push(go_syntax(item, budget));
+        }
+        return format!("[]interface {{}}{{{}}}", parts.join(", "));
+    }
+    for (key, value) in node.entries() {
+        if *budget == 0 {
+            break;
+        }
+        let key = go_syntax(key, budget);
+        parts.push(format!("{key}:{}", go_syntax(value, budget)));
+    }
+    format!("map[interface {{}}]interface {{}}{{{}}}", parts.join(", "))
 }
 
 #[cfg(test)]
@@ -276,6 +281,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+    use std::fmt::Write as _;
 
     #[test]
     fn reads_as_sigs_yaml() {
@@ -324,6 +330,10 @@ mod tests {
             (
                 "a: {{ .Values.x }}\n",
                 "yaml: invalid map key: map[interface {}]interface {}{\".Values.x\":interface {}(nil)}",
+            ),
+            (
+                "{{ .Key }}: {{ .Value }}",
+                "yaml: invalid map key: map[interface {}]interface {}{\".Key\":interface {}(nil)}",
             ),
             ("a: .inf", "json: unsupported value: +Inf"),
             (

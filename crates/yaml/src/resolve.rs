@@ -122,7 +122,16 @@ fn special(text: &str) -> Option<Scalar> {
 
 fn number(text: &str, timestamps: bool) -> Option<Scalar> {
     if text.starts_with('.') {
-        return float(text).map(Scalar::Float);
+        // Go's own number syntax here: `_` only between digits.
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let bytes = text.as_bytes();
+        let between =
+            |at: usize| is_digit(bytes.get(at.wrapping_sub(1))) && is_digit(bytes.get(at + 1));
+        let all_between = text.match_indices('_').all(|(at, _)| between(at));
+        return all_between
+            .then(|| float(&text.replace('_', "")))
+            .flatten()
+            .map(Scalar::Float);
     }
     if timestamps && is_timestamp(text) {
         return Some(Scalar::Timestamp(text.into()));
@@ -312,6 +321,8 @@ mod tests {
             (".5", Scalar::Float(0.5)),
             ("-.5", Scalar::Float(-0.5)),
             (".", string(".")),
+            (".5_0", Scalar::Float(0.5)),
+            (".5_", string(".5_")),
             ("1e3", Scalar::Float(1000.0)),
             ("1e400", string("1e400")),
             ("1e", string("1e")),
