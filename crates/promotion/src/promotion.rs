@@ -189,7 +189,7 @@ pub struct Promoted {
     pub body: String,
     /// Anything a person should know: duplicate keys removed, a stale branch.
     pub notes: Vec<String>,
-    /// All of it in one line.
+    /// All of it in one line, the notes included.
     pub summary: String,
 }
 

@@ -8,6 +8,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use stagelink_promotion::{Forge, PromotionError, Proposal, Proposed};
 
@@ -377,6 +378,7 @@ async fn a_missing_and_a_duplicated_trace_parent_are_put_right() {
             "{:?}",
             done.notes
         );
+        assert!(done.notes.iter().all(|note| done.summary.contains(note)));
     }
 }
 
@@ -412,6 +414,45 @@ async fn others_that_push_at_the_same_time_lose_nothing() {
         &["rev-list", "--count", &format!("{v2}..main")],
     );
     assert_eq!(commits, "6");
+}
+
+#[tokio::test]
+async fn the_same_promotion_twice_at_the_same_time_is_one_change() {
+    let world = World::new();
+    let v2 = world.release("v2");
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (promotion, target) = (promotion(&v2), world.target());
+        running.spawn(async move { run(&promotion, &target).await.unwrap() });
+    }
+    let done = running.join_all().await;
+    assert_eq!(done.iter().filter(|done| done.changed).count(), 1);
+    assert!(
+        done.iter()
+            .all(|done| done.commit == world.revision(BRANCH))
+    );
+}
+
+#[tokio::test]
+async fn a_promotion_that_was_cut_short_is_completed_by_the_next() {
+    // Somewhere in the middle of it, and a little later each time.
+    for milliseconds in (10..200).step_by(15) {
+        let world = World::new();
+        let v2 = world.release("v2");
+        let (promotion, target) = (promotion(&v2), world.target());
+        let cut = Duration::from_millis(milliseconds);
+        let _ = tokio::time::timeout(cut, run(&promotion, &target)).await;
+
+        run(&promotion, &target).await.unwrap();
+        assert_eq!(world.show(BRANCH, "prod/values.yaml"), promoted("v2", LINK));
+        assert_eq!(world.revision(&format!("{BRANCH}^")).unwrap(), v2);
+        let branches = git(
+            &world.remote(),
+            &["for-each-ref", "--format=%(refname:short)"],
+        );
+        assert_eq!(branches.lines().collect::<Vec<_>>(), ["main", BRANCH]);
+        git(&world.remote(), &["fsck", "--strict"]);
+    }
 }
 
 #[derive(Debug, Default)]

@@ -39,7 +39,11 @@ pub(crate) async fn promote(
     let git = Git::new(target, cancel).await?;
     let source = source_values(&git, promotion, target).await?;
     for attempt in 1..=target.attempts.max(1) {
-        if let Some(promoted) = try_once(&git, promotion, target, &own, &source).await? {
+        if let Some(mut promoted) = try_once(&git, promotion, target, &own, &source).await? {
+            for note in &promoted.notes {
+                promoted.summary.push_str("; ");
+                promoted.summary.push_str(note);
+            }
             return Ok(promoted);
         }
         // Not in step with the others that want to push.
