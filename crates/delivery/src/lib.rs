@@ -24,6 +24,7 @@ pub mod status;
 mod name;
 mod outcome;
 mod phase;
+mod secrets;
 
 pub use outcome::Outcome;
 pub use phase::{CheckType, Phase, State};

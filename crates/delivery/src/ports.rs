@@ -11,6 +11,7 @@ use stagelink_plan::{Plan, TraceParent, Workload};
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{ItemReport, Ledger};
+pub use crate::secrets::{NoSecrets, SecretError, SecretKey, SecretValue, Secrets};
 use crate::{CheckType, Outcome};
 
 /// Keeps the ledger. Writes are atomic: a reader sees the old or the new ledger, never half of one.

@@ -18,6 +18,8 @@ mod body;
 mod error;
 mod resolve;
 mod server;
+#[cfg(feature = "test-server")]
+pub mod test_server;
 
 pub use body::{drain, read};
 pub use error::{HttpError, cause, shown};

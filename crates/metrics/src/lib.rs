@@ -1,7 +1,10 @@
 //! Metric providers and evaluations.
 //!
-//! An evaluation asks its metrics' providers at evaluation time and compares what they answer with
-//! its targets.
+//! [`Metrics`] carries out a KeptnEvaluationDefinition: it asks the provider of every KeptnMetric
+//! when it evaluates, not every few seconds as Keptn's operator does, and compares what it is told
+//! with the targets. Providers: Prometheus (and Thanos and Cortex, which speak its API), and the
+//! results of this attempt's built-in tasks. Where the plan does not hold a definition, this crate
+//! does not look for it elsewhere; it knows no cluster.
 //!
 //! ```
 //! use stagelink_metrics::prometheus::Answer;
@@ -13,4 +16,12 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod aggregation;
+mod evaluation;
+mod lookup;
+mod number;
 pub mod prometheus;
+mod provider;
+mod results;
+
+pub use evaluation::{Metrics, Settings};

@@ -11,8 +11,9 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::ItemEnd;
+use stagelink_http::test_server::{TestServer, answer, nobody};
 use stagelink_tasks::{Environment, builtin};
-use support::{TestServer, answer, container, nobody};
+use support::container;
 use tokio_util::sync::CancellationToken;
 
 async fn load(arguments: &[&str], cancel: &CancellationToken) -> ItemEnd {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::ItemEnd;
+use stagelink_http::test_server::{TestServer, answer, nobody};
 use stagelink_tasks::{Environment, builtin};
-use support::{TestServer, answer, container, nobody};
+use support::container;
 use tokio_util::sync::CancellationToken;
 
 async fn wait(arguments: &[&str], cancel: &CancellationToken) -> ItemEnd {

@@ -251,9 +251,7 @@ impl Client {
                 url,
                 status: status.as_u16(),
             },
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if !detail.is_empty() => {
-                PrometheusError::Query { url, detail }
-            }
+            StatusCode::BAD_REQUEST if !detail.is_empty() => PrometheusError::Query { url, detail },
             status => PrometheusError::Status {
                 url,
                 status: status.as_u16(),

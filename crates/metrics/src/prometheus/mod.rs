@@ -4,6 +4,8 @@
 
 mod answer;
 mod client;
+mod provider;
 
 pub use answer::{Answer, Sample, Series};
 pub use client::{BasicAuth, Client, PrometheusError};
+pub(crate) use provider::Prometheus;
