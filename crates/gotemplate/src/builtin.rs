@@ -1,7 +1,7 @@
 //! The functions that every template has (Go 1.26's `text/template/funcs.go`).
 
 use crate::error::FunctionError;
-use crate::fmt::{sprint, sprintf, sprintln};
+use crate::fmt::{display, sprint, sprintf, sprintln};
 use crate::function::{Function, FunctionTable, IntoFunction, Rest, ShortCircuit};
 use crate::value::{GoString, Kind, List, Value};
 
@@ -69,7 +69,8 @@ fn call(function: Value, _: Rest<Value>) -> Result<Value> {
     if function.is_nil() {
         return Err("call of nil".into());
     }
-    Err(format!("non-function function of type {}", function.type_name()).into())
+    let shown = String::from_utf8_lossy(&display(&function)).into_owned();
+    Err(format!("non-function {shown} of type {}", function.type_name()).into())
 }
 
 /// The kinds that can be compared.

@@ -84,7 +84,7 @@ impl<'e> State<'e> {
     ///
     /// # Errors
     /// As [`Templates::execute`]; a template that is not there is
-    /// `no template "x" associated with template "y"`.
+    /// `template: no template "x" associated with template "y"`.
     pub fn execute(&mut self, name: &[u8], data: Value) -> Result<Vec<u8>, FunctionError> {
         let templates = self.templates;
         self.execute_of(templates, name, data)
@@ -119,7 +119,7 @@ impl<'e> State<'e> {
     ) -> Result<Vec<u8>, FunctionError> {
         let Some(template) = templates.get(name) else {
             return Err(FunctionError::Message(format!(
-                "no template {} associated with template {}",
+                "template: no template {} associated with template {}",
                 crate::strconv::quote(name),
                 crate::strconv::quote(templates.name().as_bytes()),
             )));
@@ -767,12 +767,25 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
                 let object = Rc::clone(object);
                 let text = name.to_str_lossy().into_owned();
                 if object.has_method(&text) {
-                    let mut values = Vec::with_capacity(arguments.len() + 1);
-                    for argument in arguments {
-                        values.push(self.argument(dot, Parameter::Any, argument)?);
+                    let parameters = object.parameters(&text);
+                    let given = arguments.len() + usize::from(piped.is_some());
+                    if let Some(wanted) =
+                        parameters.map(<[_]>::len).filter(|wanted| *wanted != given)
+                    {
+                        return self.fail(format!(
+                            "wrong number of args for {text}: want {wanted} got {given}"
+                        ));
+                    }
+                    let parameter = |index: usize| {
+                        let known = parameters.and_then(|parameters| parameters.get(index));
+                        known.copied().unwrap_or(Parameter::Any)
+                    };
+                    let mut values = Vec::with_capacity(given);
+                    for (index, argument) in arguments.iter().enumerate() {
+                        values.push(self.argument(dot, parameter(index), argument)?);
                     }
                     if let Some(piped) = piped {
-                        values.push(piped.unwrap_or_default());
+                        values.push(self.validated(piped, parameter(values.len()))?);
                     }
                     return match object.call(&text, &values) {
                         Some(Ok(value)) => Ok(Some(value)),
@@ -788,6 +801,9 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
                         "{text} has arguments but cannot be invoked as function"
                     )),
                     Some(value) => Ok(Some(value)),
+                    None if is_element => self.fail(format!(
+                        "can't evaluate field {text} in type interface {{}}"
+                    )),
                     None => self.fail(format!(
                         "can't evaluate field {text} in type {}",
                         object.type_name()

@@ -139,13 +139,14 @@ impl Templates {
         };
         let mut own: HashMap<GoString, Rc<Parsed>> = HashMap::new();
         for definition in definitions {
+            let end = definition.end.min(text.len());
             let template = parsed(definition.name.clone(), definition.nodes);
             match own.get(&definition.name) {
                 Some(earlier) if !earlier.is_empty() => {
                     if !template.is_empty() {
                         return Err(ParseError {
                             template: name.to_owned(),
-                            line: text.iter().filter(|byte| **byte == b'\n').count() + 1,
+                            line: text[..end].iter().filter(|byte| **byte == b'\n').count() + 1,
                             message: format!(
                                 "template: multiple definition of template {}",
                                 crate::strconv::quote(&definition.name)

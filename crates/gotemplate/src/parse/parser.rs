@@ -17,6 +17,8 @@ const MAXIMUM_DEPTH: usize = 500;
 pub(crate) struct Definition {
     pub(crate) name: GoString,
     pub(crate) nodes: Nodes,
+    /// Where it ends, in bytes.
+    pub(crate) end: usize,
 }
 
 /// Parses a text: gives its own nodes and the templates that it defines, in order.
@@ -229,7 +231,8 @@ impl<'a> Parser<'a> {
         let name = self.template_name(token, "define clause")?;
         self.expect_right_delimiter("define clause")?;
         let nodes = self.separate("define clause")?;
-        self.definitions.push(Definition { name, nodes });
+        let end = self.last_line_at;
+        self.definitions.push(Definition { name, nodes, end });
         Ok(())
     }
 
@@ -407,6 +410,7 @@ impl<'a> Parser<'a> {
         self.definitions.push(Definition {
             name: name.clone(),
             nodes,
+            end: self.last_line_at,
         });
         let pipeline = Some(pipeline);
         Ok(Node::Template(TemplateCall {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use super::{Kind, Value};
+use crate::function::Parameter;
 
 /// A value of the host program, with fields and methods that templates can use.
 pub trait Object: fmt::Debug {
@@ -28,6 +29,13 @@ pub trait Object: fmt::Debug {
     fn has_method(&self, name: &str) -> bool {
         let _ = name;
         false
+    }
+
+    /// The types of a method's parameters, for the evaluator to check and convert arguments; `None`
+    /// leaves that to [`Object::call`].
+    fn parameters(&self, name: &str) -> Option<&'static [Parameter]> {
+        let _ = name;
+        None
     }
 
     /// Calls a method; `None` if there is none of this name.
