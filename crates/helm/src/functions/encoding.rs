@@ -1,0 +1,193 @@
+//! YAML and JSON: `toYaml`, `fromYaml`, `toJson`, `fromJson` and their kin.
+
+use stagelink_gotemplate::{GoString, List, Map, Value};
+
+use super::entry::Type::{Any, Text};
+use super::entry::{Entry, NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, Outcome, pure, text};
+use super::json::{self, Style};
+use crate::objects::plain_value;
+
+/// Deepest nesting that becomes YAML.
+const MAXIMUM_DEPTH: usize = 500;
+
+const COMPACT: Style = Style {
+    pretty: false,
+    escape_html: true,
+};
+const PRETTY: Style = Style {
+    pretty: true,
+    escape_html: true,
+};
+const RAW: Style = Style {
+    pretty: false,
+    escape_html: false,
+};
+
+pub(super) const FUNCTIONS: &[Entry] = &[
+    pure("fromJson", &[Text], |call| {
+        as_map(json::read(call.text(0)?), "map[string]interface {}", "")
+    }),
+    pure("fromJsonArray", &[Text], |call| {
+        as_list(json::read(call.text(0)?), "")
+    }),
+    pure("fromYaml", &[Text], |call| {
+        as_map(
+            read_yaml(call.text(0)?),
+            "map[string]interface {}",
+            "error unmarshaling JSON: while decoding JSON: ",
+        )
+    }),
+    pure("fromYamlArray", &[Text], |call| {
+        as_list(
+            read_yaml(call.text(0)?),
+            "error unmarshaling JSON: while decoding JSON: ",
+        )
+    }),
+    pure("mustFromJson", &[Text], |call| json::read(call.text(0)?)),
+    pure("mustToJson", &[Any], |call| {
+        text(json::write(call.any(0), COMPACT)?)
+    }),
+    pure("mustToPrettyJson", &[Any], |call| {
+        text(json::write(call.any(0), PRETTY)?)
+    }),
+    pure("mustToRawJson", &[Any], |call| {
+        text(json::write(call.any(0), RAW)?)
+    }),
+    pure("mustToYaml", &[Any], |call| text(yaml(call.any(0))?)),
+    pure("toJson", &[Any], |call| {
+        text(json::write(call.any(0), COMPACT).unwrap_or_default())
+    }),
+    pure("toPrettyJson", &[Any], |call| {
+        text(json::write(call.any(0), PRETTY).unwrap_or_default())
+    }),
+    pure("toRawJson", &[Any], |call| {
+        text(json::write(call.any(0), RAW)?)
+    }),
+    pure("toYaml", &[Any], |call| {
+        text(yaml(call.any(0)).unwrap_or_default())
+    }),
+];
+
+/// `toYaml`: the text without its last line end.
+pub(crate) fn yaml(value: &Value) -> Result<String, String> {
+    let mut text = stagelink_yaml::emit(&to_json(value, 0)?).map_err(|error| error.to_string())?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+fn read_yaml(source: &[u8]) -> Outcome {
+    match stagelink_yaml::to_json(source) {
+        Ok(json) => Ok(from_json(&json)),
+        Err(error) => Err(format!("error converting YAML to JSON: {error}")),
+    }
+}
+
+/// A map, or a map with the text of the error.
+fn as_map(read: Outcome, wanted: &str, prefix: &str) -> Outcome {
+    let fault = match read {
+        Ok(Value::Map(map)) => return Ok(Value::Map(map)),
+        Ok(Value::Nil) => return Ok(Value::Map(Map::new(Default::default()))),
+        Ok(other) => format!(
+            "{prefix}json: cannot unmarshal {} into Go value of type {wanted}",
+            json_type(&other)
+        ),
+        Err(fault) => fault,
+    };
+    Ok(Value::map([("Error", Value::string(fault))]))
+}
+
+/// A list, or a list of the text of the error.
+fn as_list(read: Outcome, prefix: &str) -> Outcome {
+    let fault = match read {
+        Ok(Value::List(list)) => return Ok(Value::List(list)),
+        Ok(Value::Nil) => return Ok(Value::List(List::with_kind(Vec::new(), NIL_LIST))),
+        Ok(other) => format!(
+            "{prefix}json: cannot unmarshal {} into Go value of type []interface {{}}",
+            json_type(&other)
+        ),
+        Err(fault) => fault,
+    };
+    Ok(Value::list([Value::string(fault)]))
+}
+
+/// Go's name for a JSON type in error texts.
+pub(crate) fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "null",
+        Value::Bool(_) => "bool",
+        Value::String(_) | Value::Bytes(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) | Value::Object(_) => "object",
+        Value::Int(_) | Value::Int64(_) | Value::Uint64(_) | Value::Float(_) => "number",
+    }
+}
+
+/// A template value as JSON.
+///
+/// # Errors
+/// Numbers that JSON cannot hold, types it does not know, and nesting beyond all reason.
+pub(crate) fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, String> {
+    use serde_json::Value as Json;
+    if depth > MAXIMUM_DEPTH {
+        return Err(format!("values are nested deeper than {MAXIMUM_DEPTH}"));
+    }
+    Ok(match value {
+        Value::Nil => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(number) | Value::Int64(number) => Json::from(*number),
+        Value::Uint64(number) => Json::from(*number),
+        Value::Float(number) => {
+            let number = serde_json::Number::from_f64(*number)
+                .ok_or_else(|| format!("json: unsupported value: {number}"))?;
+            Json::Number(number)
+        }
+        Value::String(text) => Json::String(valid(text)),
+        Value::Bytes(bytes) => {
+            use base64::Engine as _;
+            Json::String(base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
+        Value::List(list) if matches!(list.kind(), NIL_LIST | NIL_STRINGS) => Json::Null,
+        Value::List(list) => Json::Array(
+            list.items()
+                .iter()
+                .map(|item| to_json(item, depth + 1))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Map(map) if map.kind() == NIL_STRING_MAP => Json::Null,
+        Value::Map(map) => {
+            let entries = map.entries();
+            let entries = entries
+                .iter()
+                .map(|(key, value)| Ok((valid(key), to_json(value, depth + 1)?)));
+            Json::Object(entries.collect::<Result<_, String>>()?)
+        }
+        Value::Object(_) => match plain_value(value) {
+            Some(plain) => to_json(&plain, depth + 1)?,
+            None => return Err(format!("json: unsupported type: {}", value.type_name())),
+        },
+    })
+}
+
+/// Text as JSON holds it: each invalid byte is one U+FFFD.
+fn valid(text: &GoString) -> String {
+    text.to_str()
+        .map_or_else(|| super::text::runes(text).collect(), str::to_owned)
+}
+
+/// JSON as a template value: every number is a `float64`, as Helm has it.
+pub(crate) fn from_json(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => Value::list(items.iter().map(from_json)),
+        serde_json::Value::Object(entries) => Value::map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str(), from_json(value))),
+        ),
+    }
+}

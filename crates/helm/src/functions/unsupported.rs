@@ -1,0 +1,35 @@
+//! Functions that Helm has and this crate does not have yet.
+//!
+//! A chart that only mentions one renders; a chart that calls one gets a clear error. Nothing is silently different.
+
+use stagelink_gotemplate::{Function, FunctionError, Parameter};
+
+/// Names of what is missing: keys and certificates, password hashes, TOML, and YAML in the style of yaml.v3.
+pub(super) const NAMES: [&str; 17] = [
+    "bcrypt",
+    "buildCustomCert",
+    "decryptAES",
+    "derivePassword",
+    "encryptAES",
+    "fromToml",
+    "genCA",
+    "genCAWithKey",
+    "genPrivateKey",
+    "genSelfSignedCert",
+    "genSelfSignedCertWithKey",
+    "genSignedCert",
+    "genSignedCertWithKey",
+    "htpasswd",
+    "mustToToml",
+    "toToml",
+    "toYamlPretty",
+];
+
+/// A function that says that it is missing.
+pub(super) fn function(name: &'static str) -> Function {
+    Function::dynamic(name, vec![Parameter::Any], true, move |_, _| {
+        Err(FunctionError::Message(format!(
+            "function {name:?} is not supported by Stagelink yet"
+        )))
+    })
+}
