@@ -8,6 +8,7 @@
 //! After each change the text is read again. It must hold just the intended values; else the edit is
 //! an error, and nothing of it is used.
 
+mod style;
 mod tree;
 mod write;
 

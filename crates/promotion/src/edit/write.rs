@@ -3,6 +3,7 @@
 use serde_json::Value;
 use stagelink_yaml::ScalarStyle;
 
+use super::style::{double_quoted, is_plain, single_quoted, written_key};
 use super::tree::{Kind, Node};
 use super::{Change, EditError, read};
 use crate::key::{KeyPath, Segment};
@@ -296,8 +297,7 @@ impl Writer<'_> {
         };
         let double = double_quoted(text);
         let plain = is_plain(text, in_flow).then(|| text.clone());
-        let single = (!text.contains(|c: char| c.is_control()))
-            .then(|| format!("'{}'", text.replace('\'', "''")));
+        let single = single_quoted(text);
         match style {
             ScalarStyle::DoubleQuoted => vec![double],
             ScalarStyle::SingleQuoted => single.into_iter().chain([double]).collect(),
@@ -492,74 +492,4 @@ fn indentation(root: &Node) -> usize {
         })
     }
     first(root).unwrap_or(2)
-}
-
-/// A key as it is written: plain if it then is that key.
-fn written_key(key: &str) -> String {
-    let plain = is_plain(key, true) && {
-        let read = read(&format!("{key}: 1"));
-        read.is_ok_and(|value| {
-            value
-                .as_object()
-                .is_some_and(|map| map.len() == 1 && map.contains_key(key))
-        })
-    };
-    if plain {
-        key.to_owned()
-    } else {
-        double_quoted(key)
-    }
-}
-
-/// True if a text means itself without quotes, as far as its characters can tell; whether it would
-/// be a number or `true` is found out by reading it.
-fn is_plain(text: &str, in_flow: bool) -> bool {
-    let first = text.chars().next();
-    let indicator = first.is_none_or(|c| "-?:,[]{}#&*!|>'\"%@` \t".contains(c));
-    // `-1` and `-x` are plain, `- x` is an item.
-    let dash = text.starts_with(['-', '?', ':'])
-        && text[1..].starts_with(|c: char| c.is_alphanumeric() || c == '.');
-    (!indicator || dash)
-        && !text.ends_with([' ', '\t', ':'])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.contains(|c: char| {
-            c.is_control() || matches!(c, '\u{feff}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-        })
-        && !(in_flow && text.contains([',', '[', ']', '{', '}', ':']))
-        && text != "---"
-        && text != "..."
-}
-
-/// A text in double quotes, on one line.
-fn double_quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control()
-                || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
-                || is_noncharacter(c) =>
-            {
-                let code = u32::from(c);
-                quoted.push_str(&match code {
-                    0..=0xff => format!("\\x{code:02X}"),
-                    0x100..=0xffff => format!("\\u{code:04X}"),
-                    _ => format!("\\U{code:08X}"),
-                });
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Characters that YAML does not take as they are.
-fn is_noncharacter(c: char) -> bool {
-    matches!(c, '\u{fffe}' | '\u{ffff}')
 }
