@@ -1,0 +1,7 @@
+//! The program `demo-service`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stagelink_demo_service::main(std::env::args_os())
+}
