@@ -31,6 +31,7 @@ pub struct ChartError {
     position: Option<Position>,
     message: String,
     advice: &'static str,
+    details: Option<Box<str>>,
 }
 
 impl ChartError {
@@ -46,6 +47,7 @@ impl ChartError {
             position: None,
             message: message.into(),
             advice,
+            details: None,
         }
     }
 
@@ -69,6 +71,11 @@ impl ChartError {
 
     pub(crate) fn at(mut self, position: Position) -> Self {
         self.position = Some(position);
+        self
+    }
+
+    pub(crate) fn with_details(mut self, details: String) -> Self {
+        self.details = Some(details.into());
         self
     }
 
@@ -98,6 +105,11 @@ impl ChartError {
     /// The file, relative to the chart where it belongs to one; else the flag, or empty.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Everything that there is to say, on several lines and in Helm's words, when the one line is only its beginning.
+    pub fn details(&self) -> Option<&str> {
+        self.details.as_deref()
     }
 
     /// The place in the file.
