@@ -27,6 +27,7 @@ mod set_up;
 mod span;
 mod tree;
 mod vcs;
+pub mod view;
 
 #[cfg(test)]
 mod samples;

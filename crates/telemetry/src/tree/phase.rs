@@ -129,10 +129,13 @@ impl<'a> Tree<'a> {
             .filter(|objective| !objective.outcome.goes_on());
         let outcome = item.outcome.or((given_up).then_some(Outcome::Error));
         let passed = outcome.is_none_or(|outcome| outcome == Outcome::Pass);
-        let why = match objectives.clone().next() {
-            Some(objective) if message.is_empty() => objective.message.as_str(),
-            _ => message,
-        };
+        // What an objective says is more than that there is one.
+        let unmet: Vec<String> = objectives
+            .clone()
+            .map(|objective| format!("{}: {}", objective.metric, objective.message))
+            .collect();
+        let unmet = unmet.join("; ");
+        let why = if unmet.is_empty() { message } else { &unmet };
         let end = End {
             at: item
                 .ended_at
