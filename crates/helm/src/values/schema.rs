@@ -116,18 +116,19 @@ fn check_one(schema: &[u8], values: &Json) -> Vec<String> {
     let mut schemas = Schemas::new();
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
-    let compiled = compiler
-        .add_resource(URL, schema)
-        .and_then(|()| compiler.compile(URL, &mut schemas));
-    let index = match compiled {
+    // On several lines when it is the metaschema that is not met.
+    let unusable = |error: boon::CompileError| -> Vec<String> {
+        format!("the schema cannot be used: {error:#}")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    if let Err(error) = compiler.add_resource(URL, schema) {
+        return unusable(error);
+    }
+    let index = match compiler.compile(URL, &mut schemas) {
         Ok(index) => index,
-        // On several lines when it is the metaschema that is not met.
-        Err(error) => {
-            return format!("the schema cannot be used: {error:#}")
-                .lines()
-                .map(str::to_owned)
-                .collect();
-        }
+        Err(error) => return unusable(error),
     };
     let mut lines = Vec::new();
     if let Err(error) = schemas.validate(values, index) {
