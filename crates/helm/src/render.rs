@@ -16,7 +16,7 @@ use crate::manifest::{self, Crd, Hook, Manifest};
 use crate::objects::capabilities::Capabilities;
 use crate::objects::scope::Scopes;
 use crate::semver::{Constraints, Version};
-use crate::values::coalesce;
+use crate::values::{coalesce, validate};
 
 /// File whose output is told to the user instead of the cluster.
 const NOTES: &str = "NOTES.txt";
@@ -74,6 +74,8 @@ pub struct RenderInput {
     pub skip_tests: bool,
     /// Leave out all hooks.
     pub skip_hooks: bool,
+    /// Do not check the values against `values.schema.json`.
+    pub skip_schema_validation: bool,
 }
 
 /// What a render gives.
@@ -156,8 +158,12 @@ impl ParsedChart {
     pub fn render(&self, input: &RenderInput) -> Result<Rendered, RenderError> {
         self.check(input)?;
         let no_chart = |error: crate::chart::ChartError| {
-            RenderError::new(RenderErrorKind::Chart, None, error.to_string())
-                .with_advice("correct the chart or its values")
+            let rendered = RenderError::new(RenderErrorKind::Chart, None, error.to_string())
+                .with_advice("correct the chart or its values");
+            match error.details() {
+                Some(details) => rendered.with_helm(details),
+                None => rendered,
+            }
         };
         // Templates may change what they find in values; the next render must not see that.
         let user = input
@@ -167,6 +173,9 @@ impl ParsedChart {
         let processed = process_dependencies(&self.chart, &user).map_err(no_chart)?;
         let mut warnings = processed.warnings;
         let values = coalesce(&processed.chart, &user, &mut warnings).map_err(no_chart)?;
+        if !input.skip_schema_validation {
+            validate(&processed.chart, &values).map_err(no_chart)?;
+        }
         let release = &input.release;
         let shared = [
             ("Release", release_object(release)),

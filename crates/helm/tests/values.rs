@@ -6,7 +6,7 @@
 )]
 
 use stagelink_helm::values::{self, ValueSources, to_json};
-use stagelink_helm::{Chart, ChartError, process_dependencies};
+use stagelink_helm::{Chart, ChartError, ParsedChart, RenderInput, process_dependencies};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -176,4 +176,22 @@ fn a_schemas_finding_is_one_line_without_the_value() {
             && !details.contains("s3cret"),
         "{details}"
     );
+}
+
+#[test]
+fn rendering_checks_the_schema_unless_told_otherwise() {
+    let root = tempfile::tempdir().expect("directory");
+    let case = "-- Chart.yaml --\nname: app\nversion: 1.0.0\n-- values.schema.json --\n{\"required\": [\"a\"]}\n";
+    unpack(case, root.path());
+    let chart = ParsedChart::new(Chart::load(root.path()).expect("chart"));
+    let error = chart.render(&RenderInput::default()).expect_err("refused");
+    assert!(
+        error.to_string().contains("at '': missing property 'a'"),
+        "{error}"
+    );
+    let input = RenderInput {
+        skip_schema_validation: true,
+        ..RenderInput::default()
+    };
+    assert!(chart.render(&input).is_ok());
 }
