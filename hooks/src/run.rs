@@ -1,0 +1,229 @@
+//! A hook from its arguments to its exit code.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use stagelink_delivery::Outcome;
+use stagelink_delivery::engine::{Engine, EngineError, Hook, HookEnd, HookIdentity, Options};
+use stagelink_delivery::ports::{StoreError, SystemClock};
+use stagelink_http::Resolve;
+use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, WorkloadFile};
+use stagelink_metrics::{Metrics, Settings};
+use stagelink_plan::{Plan, PlanError};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::Arguments;
+use crate::export::export;
+use crate::report::{Lines, terminate};
+
+/// Why a hook could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum HookError {
+    #[error("the plan {path} cannot be read: {source}")]
+    PlanFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path}: {source}")]
+    Plan { path: PathBuf, source: PlanError },
+    #[error("{}", chain(.0))]
+    Engine(#[from] EngineError),
+    #[error("this machine cannot run hooks: {0}")]
+    Machine(#[source] std::io::Error),
+}
+
+impl HookError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::PlanFile { .. } | Self::Plan { .. } => 2,
+            Self::Engine(_) | Self::Machine(_) => 3,
+        }
+    }
+}
+
+impl From<StoreError> for HookError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// One thread is enough: a hook waits, it does not compute.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// Runs a hook and says how it ended.
+pub(crate) fn run(hook: Hook, arguments: &Arguments) -> ExitCode {
+    let ended = runtime().map_err(HookError::Machine).and_then(|runtime| {
+        let ended = runtime.block_on(hook_end(hook, arguments));
+        // Nothing that still waits for a supervisor must keep an ended hook.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(end) => {
+            let text = sentence(hook, &end);
+            Lines.line(&text);
+            if end.outcome.goes_on() {
+                return ExitCode::SUCCESS;
+            }
+            terminate(arguments.termination_log.as_deref(), &text);
+            ExitCode::from(1)
+        }
+        Err(error) => {
+            Lines.line(&format!("error: {error}"));
+            terminate(arguments.termination_log.as_deref(), &error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The last line of a hook.
+fn sentence(hook: Hook, end: &HookEnd) -> String {
+    let which = format!("delivery {} attempt {}", end.delivery, end.attempt);
+    match (&end.reason, end.outcome) {
+        (_, Outcome::Pass) if !end.ran => format!("{hook}: pass, {which} had already passed"),
+        (_, Outcome::Pass) => format!("{hook}: pass, {which}"),
+        (Some(reason), outcome) if !end.ran => {
+            format!("{hook}: {outcome}, as {which} before: {reason}")
+        }
+        (Some(reason), outcome) => format!("{hook}: {outcome}, {which}: {reason}"),
+        (None, outcome) => format!("{hook}: {outcome}, {which}"),
+    }
+}
+
+fn read_plan(arguments: &Arguments) -> Result<Plan, HookError> {
+    let path = &arguments.plan;
+    let json = fs::read_to_string(path).map_err(|source| HookError::PlanFile {
+        path: path.clone(),
+        source,
+    })?;
+    Plan::from_json(&json).map_err(|source| HookError::Plan {
+        path: path.clone(),
+        source,
+    })
+}
+
+async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookError> {
+    let plan = read_plan(arguments)?;
+    let store = LedgerFile::open_or_create(&arguments.ledger)?;
+    let state = arguments.state_dir.clone().unwrap_or_else(|| {
+        arguments
+            .ledger
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default()
+    });
+    let secrets = SecretFolder::new(arguments.secrets.as_deref());
+    let mut resolve = Resolve::default();
+    for entry in &arguments.resolve {
+        resolve.extend(entry.clone());
+    }
+    let tasks = LocalTasks::new(LocalTasksSettings {
+        runs: state.join("runs"),
+        allow_local_commands: arguments.allow_local_commands,
+        secrets: secrets.clone(),
+        resolve: resolve.clone(),
+        supervisor: supervisor().map_err(HookError::Machine)?,
+    });
+    let evaluator = Metrics::new(Settings {
+        keptn_namespace: arguments.keptn_namespace.clone(),
+        secrets: Arc::new(secrets),
+        resolve,
+        ..Settings::default()
+    });
+    let workloads = WorkloadFile::in_folder(&state);
+    let options = Options {
+        again: arguments.again,
+        retry_failed: arguments.retry_failed,
+    };
+    let engine = Engine {
+        store: &store,
+        tasks: &tasks,
+        evaluator: &evaluator,
+        workloads: &workloads,
+        clock: &SystemClock,
+        observer: &Lines,
+        options: &options,
+    };
+    let identity = HookIdentity {
+        operation: arguments.operation.clone(),
+        job_uid: arguments.job_uid.clone(),
+    };
+    let cancel = CancellationToken::new();
+    let end = {
+        let stopped = stop_signal(cancel.clone());
+        let running = engine.run(hook, &plan, &identity, &cancel);
+        tokio::pin!(running);
+        tokio::select! {
+            end = &mut running => end,
+            error = stopped => match error {
+                Some(error) => return Err(HookError::Machine(error)),
+                None => running.await,
+            },
+        }
+    };
+    export(&store, &plan, arguments).await;
+    Ok(end?)
+}
+
+/// Waits for SIGTERM or Ctrl-C and then stops what runs; an error if signals cannot be had.
+async fn stop_signal(cancel: CancellationToken) -> Option<std::io::Error> {
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    let (mut terminate, mut interrupt) = match signals {
+        Ok(signals) => signals,
+        Err(error) => return Some(error),
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    cancel.cancel();
+    None
+}
+
+/// The words that start a supervisor: `stagelink-task` beside this program, or this program itself if
+/// it holds all of them.
+fn supervisor() -> std::io::Result<Vec<String>> {
+    let program = std::env::current_exe()?;
+    let beside = program.with_file_name("stagelink-task");
+    let name = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let words = if name.starts_with("stagelink-") && beside.is_file() {
+        vec![
+            beside.to_string_lossy().into_owned(),
+            "supervise".to_owned(),
+        ]
+    } else {
+        vec![
+            program.to_string_lossy().into_owned(),
+            "task".to_owned(),
+            "supervise".to_owned(),
+        ]
+    };
+    Ok(words)
+}
