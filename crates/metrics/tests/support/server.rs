@@ -87,10 +87,9 @@ pub(crate) fn start(
         _folder: folder,
     };
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if let Some(status) = server.process.try_wait().unwrap() {
-            let log = std::fs::read_to_string(server._folder.path().join("log")).unwrap();
-            panic!("Prometheus ended with {status}: {log}");
-        }
+        let ended = server.process.try_wait().unwrap();
+        let log = std::fs::read_to_string(server._folder.path().join("log")).unwrap();
+        assert!(ended.is_none(), "Prometheus ended: {log}");
         std::thread::sleep(Duration::from_millis(20));
     }
     Some(server)
