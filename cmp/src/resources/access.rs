@@ -1,0 +1,230 @@
+//! What the hooks may do in the cluster: just what the plan names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use stagelink_plan::Plan;
+
+use super::{Names, helper_metadata};
+
+/// A service account, and for each namespace with something of the plan a role and its binding.
+pub(super) fn build(plan: &Plan, names: &Names) -> Vec<Value> {
+    let access = names.access();
+    let mut resources = vec![json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": helper_metadata(&access, &plan.namespace, "hooks"),
+        // The hooks' pods ask for their token themselves.
+        "automountServiceAccountToken": false,
+    })];
+    let mut rules = workload_rules(plan);
+    rules
+        .entry(plan.namespace.as_str())
+        .or_default()
+        .extend(home_rules(plan, names));
+    for (namespace, rules) in rules {
+        resources.push(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": helper_metadata(&access, namespace, "hooks"),
+            "rules": rules,
+        }));
+        resources.push(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": helper_metadata(&access, namespace, "hooks"),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": access},
+            "subjects": [{"kind": "ServiceAccount", "name": access, "namespace": plan.namespace}],
+        }));
+    }
+    resources
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str], names: &[String]) -> Value {
+    let mut rule = json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    if !names.is_empty() {
+        rule["resourceNames"] = json!(names);
+    }
+    rule
+}
+
+/// Reading the workloads, by name.
+fn workload_rules(plan: &Plan) -> BTreeMap<&str, Vec<Value>> {
+    let mut named: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for workload in &plan.workloads {
+        let (group, plural) = match workload.kind.as_str() {
+            "Deployment" => ("apps", "deployments"),
+            "StatefulSet" => ("apps", "statefulsets"),
+            "DaemonSet" => ("apps", "daemonsets"),
+            "ReplicaSet" => ("apps", "replicasets"),
+            _ => ("argoproj.io", "rollouts"),
+        };
+        named
+            .entry((workload.namespace.as_str(), group, plural))
+            .or_default()
+            .insert(&workload.resource);
+    }
+    let mut rules: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for ((namespace, group, plural), names) in named {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        rules.entry(namespace).or_default().push(rule(
+            group,
+            &[plural],
+            &["get", "list", "watch"],
+            &names,
+        ));
+    }
+    rules
+}
+
+/// The ledger, the Jobs of tasks, the secrets that the plan names, and definitions that are not in it.
+fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
+    let mut rules = vec![
+        // Kubernetes cannot restrict creation by name.
+        rule("", &["configmaps"], &["create"], &[]),
+        rule(
+            "",
+            &["configmaps"],
+            &["get", "update", "patch"],
+            &[names.ledger()],
+        ),
+    ];
+    if runs_tasks(plan) {
+        rules.push(rule(
+            "batch",
+            &["jobs"],
+            &["create", "get", "list", "watch", "delete"],
+            &[],
+        ));
+        rules.push(rule("", &["pods"], &["get", "list", "watch"], &[]));
+        rules.push(rule("", &["pods/log"], &["get"], &[]));
+    }
+    let secrets = secrets(plan);
+    if !secrets.is_empty() {
+        rules.push(rule("", &["secrets"], &["get"], &secrets));
+    }
+    let (tasks, evaluations) = missing_definitions(plan);
+    if !tasks.is_empty() {
+        rules.push(rule(
+            "lifecycle.keptn.sh",
+            &["keptntaskdefinitions"],
+            &["get"],
+            &tasks,
+        ));
+    }
+    if !evaluations.is_empty() {
+        rules.push(rule(
+            "lifecycle.keptn.sh",
+            &["keptnevaluationdefinitions"],
+            &["get"],
+            &evaluations,
+        ));
+    }
+    if !evaluations.is_empty() || misses_metrics(plan) {
+        // Which ones is known only once the definitions are read.
+        rules.push(rule(
+            "metrics.keptn.sh",
+            &["keptnmetrics", "keptnmetricsproviders"],
+            &["get"],
+            &[],
+        ));
+    }
+    rules
+}
+
+fn task_names(plan: &Plan) -> impl Iterator<Item = &String> {
+    let all =
+        std::iter::once(&plan.phases).chain(plan.workloads.iter().map(|workload| &workload.phases));
+    all.flat_map(|phases| {
+        phases
+            .pre_deployment_tasks
+            .iter()
+            .chain(&phases.post_deployment_tasks)
+            .chain(&phases.promotion_tasks)
+    })
+}
+
+fn evaluation_names(plan: &Plan) -> impl Iterator<Item = &String> {
+    let all =
+        std::iter::once(&plan.phases).chain(plan.workloads.iter().map(|workload| &workload.phases));
+    all.flat_map(|phases| {
+        phases
+            .pre_deployment_evaluations
+            .iter()
+            .chain(&phases.post_deployment_evaluations)
+    })
+}
+
+fn runs_tasks(plan: &Plan) -> bool {
+    task_names(plan).next().is_some()
+}
+
+/// Secrets that the hooks read: those of providers, and those in the environment of tasks, which
+/// may run within the hook.
+fn secrets(plan: &Plan) -> Vec<String> {
+    let mut secrets = BTreeSet::new();
+    for provider in plan.metrics_providers.values() {
+        secrets.extend(
+            provider
+                .secret_key_ref
+                .iter()
+                .map(|reference| reference.name.clone()),
+        );
+    }
+    for container in plan
+        .task_definitions
+        .values()
+        .filter_map(|task| task.container.as_ref())
+    {
+        for variable in &container.env {
+            let name = variable
+                .value_from
+                .as_ref()
+                .and_then(|from| from["secretKeyRef"]["name"].as_str());
+            secrets.extend(name.map(str::to_owned));
+        }
+        for source in container
+            .rest
+            .get("envFrom")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            secrets.extend(source["secretRef"]["name"].as_str().map(str::to_owned));
+        }
+    }
+    secrets.remove("");
+    secrets.into_iter().collect()
+}
+
+fn missing_definitions(plan: &Plan) -> (Vec<String>, Vec<String>) {
+    let mut tasks: BTreeSet<String> = task_names(plan).cloned().collect();
+    for task in plan.task_definitions.values() {
+        let parent = task
+            .function_spec()
+            .and_then(|function| function.function_ref.as_ref());
+        tasks.extend(parent.map(|parent| parent.name.clone()));
+    }
+    tasks.retain(|name| !name.is_empty() && !plan.task_definitions.contains_key(name));
+    let mut evaluations: BTreeSet<String> = evaluation_names(plan).cloned().collect();
+    evaluations.retain(|name| !plan.evaluation_definitions.contains_key(name));
+    (
+        tasks.into_iter().collect(),
+        evaluations.into_iter().collect(),
+    )
+}
+
+fn misses_metrics(plan: &Plan) -> bool {
+    plan.evaluation_definitions.values().any(|evaluation| {
+        evaluation
+            .objectives
+            .iter()
+            .filter_map(|objective| objective.keptn_metric_ref.as_ref())
+            .any(|metric| {
+                let namespace = metric.namespace.as_deref().unwrap_or(&plan.namespace);
+                !plan
+                    .metrics
+                    .contains_key(&format!("{namespace}/{}", metric.name))
+            })
+    })
+}

@@ -1,0 +1,148 @@
+//! The hooks' Jobs.
+
+use serde_json::{Value, json};
+use stagelink_plan::Plan;
+
+use super::plan_config_map::KEY;
+use super::{HOOK, Names, labels};
+use crate::options::HookOptions;
+
+/// Seconds that a finished Job is kept for its log.
+const TTL_SECONDS: u32 = 3600;
+
+/// Restarts after the node took a pod away; a verdict is never tried again.
+const BACKOFF_LIMIT: u32 = 3;
+
+/// The Jobs: before the sync only if something runs there.
+pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
+    let mut hooks = Vec::new();
+    if !plan.starts_at_sync() {
+        hooks.push("PreSync");
+    }
+    hooks.extend(["PostSync", "SyncFail"]);
+    hooks
+        .into_iter()
+        .map(|hook| job(hook, plan, names, options))
+        .collect()
+}
+
+fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
+    let program = hook.to_lowercase();
+    let mut pod = json!({
+        "restartPolicy": "Never",
+        "serviceAccountName": options.service_account.clone().unwrap_or_else(|| names.access()),
+        "automountServiceAccountToken": true,
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{
+            "name": "main",
+            "image": options.image,
+            "command": [format!("stagelink-{program}")],
+            "env": environment(names, options),
+            "resources": {
+                "requests": {"cpu": "10m", "memory": "32Mi"},
+                "limits": {"memory": "256Mi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": true,
+            },
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": [
+                {"name": "plan", "mountPath": "/etc/stagelink", "readOnly": true},
+                {"name": "tmp", "mountPath": "/tmp"},
+            ],
+        }],
+        "volumes": [
+            {"name": "plan", "configMap": {"name": names.plan()}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        ],
+    });
+    if !options.image_pull_secrets.is_empty() {
+        let secrets: Vec<Value> = options
+            .image_pull_secrets
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect();
+        pod["imagePullSecrets"] = json!(secrets);
+    }
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            // Argo CD completes the name; a retry gets the same one with another UID.
+            "generateName": names.job_prefix(&program),
+            "namespace": plan.namespace,
+            "labels": labels("hooks"),
+            "annotations": {HOOK: hook},
+        },
+        "spec": {
+            "activeDeadlineSeconds": options.timeout.as_secs(),
+            "backoffLimit": BACKOFF_LIMIT,
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "podFailurePolicy": {"rules": [
+                {
+                    "action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                },
+                {
+                    "action": "FailJob",
+                    // 1: did not pass, 2: wrong input, 3: broken environment.
+                    "onExitCodes": {"containerName": "main", "operator": "In", "values": [1, 2, 3]},
+                },
+            ]},
+            "template": {
+                "metadata": {"labels": labels("hooks")},
+                "spec": pod,
+            },
+        },
+    })
+}
+
+fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
+    let text = |name: &str, value: &str| json!({"name": name, "value": value});
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    let mut variables = vec![
+        text("STAGELINK_PLAN", &format!("/etc/stagelink/{KEY}")),
+        text("STAGELINK_LEDGER", &format!("configmap:{}", names.ledger())),
+        field(
+            "STAGELINK_OPERATION",
+            "metadata.labels['batch.kubernetes.io/job-name']",
+        ),
+        field(
+            "STAGELINK_JOB_UID",
+            "metadata.labels['batch.kubernetes.io/controller-uid']",
+        ),
+        field("STAGELINK_NAMESPACE", "metadata.namespace"),
+    ];
+    if let Some(image) = &options.task_image {
+        variables.push(text("STAGELINK_TASK_IMAGE", image));
+    }
+    if options.deliver_again {
+        variables.push(text("STAGELINK_AGAIN", "true"));
+    }
+    if options.retry_failed {
+        variables.push(text("STAGELINK_RETRY_FAILED", "true"));
+    }
+    if let Some(namespace) = &options.keptn_namespace {
+        variables.push(text("STAGELINK_KEPTN_NAMESPACE", namespace));
+    }
+    let collector = &options.collector;
+    if let Some(endpoint) = &collector.endpoint {
+        variables.push(text("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+    }
+    if let Some(protocol) = &collector.protocol {
+        variables.push(text("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+    }
+    if let Some(secret) = &collector.headers_secret {
+        variables.push(json!({
+            "name": "OTEL_EXPORTER_OTLP_HEADERS",
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": "headers"}},
+        }));
+    }
+    variables
+}
