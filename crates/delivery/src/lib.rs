@@ -26,5 +26,6 @@ mod outcome;
 mod phase;
 mod secrets;
 
+pub use name::resource_name;
 pub use outcome::Outcome;
 pub use phase::{CheckType, Phase, State};

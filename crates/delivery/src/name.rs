@@ -7,11 +7,12 @@ const MINIMUM_PART: usize = 80;
 
 /// `<check type>-<definition>-<five digits>`, lowercase, `_` as `-`, cut where too long.
 pub(crate) fn item_name(check_type: &str, definition: &str, suffix: u32) -> String {
-    join(&[check_type, definition, &suffix.to_string()])
+    resource_name(&[check_type, definition, &suffix.to_string()])
 }
 
-/// Joins parts with `-`; when that is too long, parts are cut from the first on.
-pub(crate) fn join(parts: &[&str]) -> String {
+/// Joins parts with `-`, lowercase, `_` as `-`; when that is too long for Kubernetes, parts are cut
+/// from the first on. Keptn names its resources, and after them its spans, in this way.
+pub fn resource_name(parts: &[&str]) -> String {
     let mut parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
     let mut minimum = MINIMUM_PART;
     while parts.len() * minimum > MAXIMUM {

@@ -116,7 +116,8 @@ impl<'a> Tree<'a> {
         .into_iter()
         .collect();
 
-        let given_up = item.ended_at.is_none() && self.attempt.ended_at.is_some();
+        let ended_at = item.ended_at.filter(|_| item.outcome.is_some());
+        let given_up = ended_at.is_none() && self.attempt.ended_at.is_some();
         let message = match (&*item.report.message, &*item.report.reason) {
             _ if given_up => GIVEN_UP,
             ("", reason) => reason,
@@ -137,8 +138,7 @@ impl<'a> Tree<'a> {
         let unmet = unmet.join("; ");
         let why = if unmet.is_empty() { message } else { &unmet };
         let end = End {
-            at: item
-                .ended_at
+            at: ended_at
                 .or_else(|| phase.ended_at.filter(|_| given_up))
                 .or(self.attempt.ended_at),
             outcome,
@@ -219,13 +219,13 @@ impl<'a> Tree<'a> {
             State::Failed | State::Deprecated => Some(Outcome::Fail),
             State::Pending | State::Progressing | State::Unknown => None,
         };
-        let given_up = record.ended_at.is_none() && self.attempt.ended_at.is_some();
+        // When a phase ended may be known before how; until then it is open.
+        let outcome = record.outcome.or(from_state);
+        let ended_at = record.ended_at.filter(|_| outcome.is_some());
+        let given_up = ended_at.is_none() && self.attempt.ended_at.is_some();
         End {
-            at: record.ended_at.or(self.attempt.ended_at),
-            outcome: record
-                .outcome
-                .or(from_state)
-                .or(given_up.then_some(Outcome::Error)),
+            at: ended_at.or(self.attempt.ended_at),
+            outcome: outcome.or(given_up.then_some(Outcome::Error)),
             reason: match &record.reason {
                 Some(reason) => reason,
                 None if given_up => GIVEN_UP,

@@ -523,6 +523,26 @@ fn a_workload_is_open_until_its_app_is_deployed() {
     );
 }
 
+/// The engine notes first when a workload became healthy, then what came of it; a hook may be
+/// killed in between.
+#[test]
+fn what_has_no_outcome_yet_is_open() {
+    let mut ledger = samples::passed();
+    let attempt = &mut ledger.deliveries[0].attempts[0];
+    attempt.ended_at = None;
+    attempt.phases.truncate(3);
+    let task = &mut attempt.phases[0].items[0];
+    task.outcome = None;
+    let deploy = &mut attempt.workloads[0].phases[2];
+    deploy.outcome = None;
+    deploy.state = State::Progressing;
+    let tree = trees(&ledger);
+    for name in ["pre-wait-11111", "simple-go-service/WorkloadDeploy"] {
+        let span = find(&tree, name);
+        assert_eq!((span.end, &span.status), (None, &Status::Unset), "{name}");
+    }
+}
+
 #[test]
 fn long_texts_are_clipped_at_a_character() {
     assert_eq!(clip("short"), "short");
