@@ -86,7 +86,8 @@ pub struct Attempt {
     /// The workloads, in the plan's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<WorkloadRecord>,
-    /// By the name of an exporter: paths of the spans that it has taken.
+    /// By the name of an exporter: paths of the spans that it has taken. The root is sent last, so
+    /// its path stands for all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exported: BTreeMap<String, BTreeSet<SpanPath>>,
 }

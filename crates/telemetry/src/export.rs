@@ -92,7 +92,8 @@ impl fmt::Display for ExportReport {
 /// Sends every finished span that an exporter has not taken yet, and notes in the ledger what it
 /// took; the caller saves the ledger.
 ///
-/// The root is finished when the attempt is closed. All exporters together have `wait`; what was
+/// The root is finished when the attempt is closed, and goes last: once it is noted, it stands for
+/// all spans of its attempt. All exporters together have `wait`; what was
 /// not sent by then stays for the next call. Sending never fails a delivery, so there is no error:
 /// the report tells what is left and why.
 pub async fn export_pending(
@@ -153,11 +154,12 @@ pub async fn export_pending(
             .get_mut(delivery)
             .and_then(|delivery| delivery.attempts.get_mut(attempt));
         if let Some(attempt) = attempt {
-            attempt
-                .exported
-                .entry(name.to_owned())
-                .or_default()
-                .insert(path);
+            let taken = attempt.exported.entry(name.to_owned()).or_default();
+            if path == SpanPath::root() {
+                // One note for the whole attempt: the ledger has to stay small.
+                taken.clear();
+            }
+            taken.insert(path);
         }
     }
     report
@@ -190,7 +192,9 @@ fn finished_spans(ledger: &Ledger) -> Vec<Finished> {
     let mut finished = Vec::new();
     for (delivery, attempt) in recent {
         let record = &ledger.deliveries[delivery];
-        let tree = span_tree(ledger, record, &record.attempts[attempt]);
+        let mut tree = span_tree(ledger, record, &record.attempts[attempt]);
+        // The root last: who has taken it has taken all.
+        tree.rotate_left(usize::from(!tree.is_empty()));
         finished.extend(
             tree.into_iter()
                 .filter(|placed| placed.span.end.is_some())
@@ -211,11 +215,8 @@ fn pending<'a>(ledger: &Ledger, finished: &'a [Finished], exporter: &str) -> Vec
         .iter()
         .filter(|span| {
             let attempt = &ledger.deliveries[span.delivery].attempts[span.attempt];
-            !attempt
-                .exported
-                .get(exporter)
-                .unwrap_or(&none)
-                .contains(&span.path)
+            let taken = attempt.exported.get(exporter).unwrap_or(&none);
+            !taken.contains(&SpanPath::root()) && !taken.contains(&span.path)
         })
         .collect()
 }
@@ -294,7 +295,9 @@ mod tests {
         let report = export_pending(&mut ledger, &exporters, DEFAULT_WAIT).await;
         assert_eq!(report.to_string(), "16 spans sent by otlp");
         let mut taken = recorder.taken.lock().unwrap().clone();
-        assert_eq!(taken[3], "simple-go-v2-6b86b273");
+        assert_eq!(taken.last().unwrap(), "simple-go-v2-6b86b273");
+        let exported = &ledger.deliveries[0].attempts[0].exported["otlp"];
+        assert_eq!(exported.iter().collect::<Vec<_>>(), [&SpanPath::root()]);
         taken.sort();
         taken.dedup();
         assert_eq!(taken.len(), 19, "a span was sent twice");
