@@ -194,7 +194,8 @@ fn finished_spans(ledger: &Ledger) -> Vec<Finished> {
         let record = &ledger.deliveries[delivery];
         let mut tree = span_tree(ledger, record, &record.attempts[attempt]);
         // The root last: who has taken it has taken all.
-        tree.rotate_left(usize::from(!tree.is_empty()));
+        let first = tree.len().min(1);
+        tree.rotate_left(first);
         finished.extend(
             tree.into_iter()
                 .filter(|placed| placed.span.end.is_some())
