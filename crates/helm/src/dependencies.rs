@@ -1,10 +1,13 @@
 //! Which sub-charts take part, under which names, and what they give to their parents: before values are brought together.
 
-use crate::chart::{Chart, ChartError, Dependency};
+use crate::chart::{Chart, ChartError, ChartErrorKind, Dependency};
 use crate::semver::{Constraints, Version};
 use crate::values::{self, merge, merge_tables, path_value, table, to_json};
 use stagelink_gotemplate::{Map, Value};
 use std::collections::BTreeMap;
+
+/// Most sub-charts that may take part: aliases of charts with aliases multiply.
+const MAX_CHARTS: usize = 1000;
 
 /// A chart whose sub-charts are chosen, named and switched on.
 #[derive(Clone, Debug)]
@@ -31,11 +34,11 @@ pub struct ProcessedChart {
 /// ```
 ///
 /// # Errors
-/// A value with the name of a sub-chart that is not a map.
+/// A value with the name of a sub-chart that is not a map, or more than 1000 sub-charts.
 pub fn process_dependencies(chart: &Chart, user: &Map) -> Result<ProcessedChart, ChartError> {
     let mut warnings = Vec::new();
     let mut chart = chart.clone();
-    enable(&mut chart, user, "", &mut warnings)?;
+    enable(&mut chart, user, "", &mut { MAX_CHARTS }, &mut warnings)?;
     import(&mut chart, &mut warnings)?;
     // The same conflict is met in each round of coalescing.
     let mut seen = std::collections::BTreeSet::new();
@@ -58,6 +61,7 @@ fn enable(
     chart: &mut Chart,
     values: &Map,
     path: &str,
+    left: &mut usize,
     warnings: &mut Vec<String>,
 ) -> Result<(), ChartError> {
     if chart.metadata.dependencies.is_empty() {
@@ -88,6 +92,15 @@ fn enable(
         }
         dependency.enabled = true;
     }
+    *left = left.checked_sub(children.len()).ok_or_else(|| {
+        let message = format!("more than {MAX_CHARTS} sub-charts with their aliases");
+        ChartError::new(
+            ChartErrorKind::Limit,
+            "Chart.yaml",
+            message,
+            "use fewer aliases",
+        )
+    })?;
     chart.dependencies = children;
 
     let values = values::coalesce(chart, values, warnings)?;
@@ -105,7 +118,7 @@ fn enable(
         .retain(|child| !disabled.contains(&child.metadata.name));
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
-        enable(child, &values, &path, warnings)?;
+        enable(child, &values, &path, left, warnings)?;
     }
     Ok(())
 }
@@ -331,6 +344,21 @@ mod tests {
             processed.warnings,
             ["warning: import-values: dependency a has no table exports.nothing"]
         );
+    }
+
+    #[test]
+    fn aliases_that_multiply_are_refused() {
+        let dependencies: String = (0..40)
+            .map(|index| format!("- {{name: a, version: '*', alias: a{index}}}\n"))
+            .collect();
+        let inner = format!("name: a\nversion: 1.0.0\ndependencies:\n{dependencies}");
+        let files: &[(&str, &str)] = &[
+            ("charts/a/Chart.yaml", &inner),
+            ("charts/a/charts/a/Chart.yaml", "name: a\nversion: 1.0.0\n"),
+        ];
+        let error =
+            process_dependencies(&chart(&dependencies, files), &user("")).expect_err("bomb");
+        assert_eq!(error.kind(), ChartErrorKind::Limit);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 )]
 
 use flate2::{Compression, write::GzEncoder};
-use stagelink_helm::{Chart, ChartErrorKind, chart::LoadOptions, chart::MAX_FILE_SIZE};
+use stagelink_helm::chart::{LoadOptions, MAX_FILE_SIZE};
+use stagelink_helm::values::ValueSources;
+use stagelink_helm::{Chart, ChartErrorKind, ParsedChart, RenderInput};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -236,6 +238,67 @@ fn links_stay_inside() {
         (ChartErrorKind::Escape, true),
         "{text}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_multiply_are_refused() {
+    let root = chart(&[]);
+    for level in 0..30 {
+        let directory = root.path().join(format!("d{level}"));
+        fs::create_dir(&directory).expect("directory");
+        for side in ["left", "right"] {
+            let target = format!("../d{}", level + 1);
+            std::os::unix::fs::symlink(target, directory.join(side)).expect("link");
+        }
+    }
+    write(root.path(), "d30/file", "");
+    let (kind, text) = error(root.path());
+    assert_eq!(kind, ChartErrorKind::Limit, "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_ignore_file_may_not_lead_outside() {
+    let root = chart(&[]);
+    std::os::unix::fs::symlink("/dev/zero", root.path().join(".helmignore")).expect("link");
+    let (kind, text) = error(root.path());
+    assert_eq!(
+        (kind, text.starts_with(".helmignore: the link leads out")),
+        (ChartErrorKind::Escape, true),
+        "{text}"
+    );
+}
+
+#[test]
+fn values_nested_as_deeply_as_can_be_read_are_handled() {
+    let depth = stagelink_yaml::MAX_DEPTH - 1;
+    let nested = format!("{}1{}", "{a: ".repeat(depth), "}".repeat(depth));
+    let root = chart(&[
+        ("values.yaml", &nested),
+        (
+            "values.schema.json",
+            "{\"additionalProperties\": {\"$ref\": \"#\"}}",
+        ),
+        ("charts/sub/Chart.yaml", "name: a\nversion: 1.0.0\n"),
+        ("charts/sub/values.yaml", &nested),
+        ("templates/a.yaml", "a: {{ toYaml .Values | nindent 2 }}\n"),
+    ]);
+    write(root.path(), "user.yaml", &nested);
+    let chart = Chart::load(root.path()).expect("chart");
+    let sources = ValueSources {
+        files: vec!["user.yaml".into()],
+        ..ValueSources::default()
+    };
+    let user = sources
+        .merge(&|path| fs::read(root.path().join(path)))
+        .expect("values");
+    let input = RenderInput {
+        values: Some(user),
+        ..RenderInput::default()
+    };
+    // Either way is fine, as long as the process lives.
+    let _ = ParsedChart::new(chart).render(&input);
 }
 
 #[test]

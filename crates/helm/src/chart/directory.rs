@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Deepest nesting of directories.
 const MAX_DEPTH: usize = 64;
+/// Most links that are followed: links to directories with links multiply.
+const MAX_LINKS: usize = 1000;
 
 /// All files of a directory that `.helmignore` leaves, in Helm's order. Links are followed as long as they stay below
 /// `boundary`, which Helm does not ask for; what is not a regular file is refused, as by Helm.
@@ -22,29 +24,89 @@ pub(super) fn read(
         fs::canonicalize(path).map_err(|error| ChartError::io(path.display().to_string(), &error))
     };
     let (root, boundary) = (canonical(root)?, canonical(boundary)?);
-    let rules = match fs::read_to_string(root.join(".helmignore")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(ChartError::io(".helmignore", &error)),
-    };
-    let rules = IgnoreRules::parse(&rules).map_err(|(line, problem)| {
-        let file = format!(".helmignore:{line}");
-        ChartError::new(
-            ChartErrorKind::Content,
-            file,
-            problem,
-            "correct the pattern",
-        )
-    })?;
+    let rules = read_rules(&root, &boundary)?;
     let mut walk = Walk {
         root: &root,
         boundary,
         rules,
         budget,
         files: Vec::new(),
+        links: 0,
     };
     walk.directory(&root, "", &mut Vec::new())?;
     Ok(walk.files)
+}
+
+/// The rules of the chart's `.helmignore`, which is held to the same limits as all files.
+fn read_rules(root: &Path, boundary: &Path) -> Result<IgnoreRules, ChartError> {
+    const NAME: &str = ".helmignore";
+    let path = root.join(NAME);
+    let data = if path.exists() {
+        read_file(&path, NAME, root, boundary)?
+    } else {
+        Vec::new()
+    };
+    IgnoreRules::parse(&String::from_utf8_lossy(&data)).map_err(|(line, problem)| {
+        let file = format!("{NAME}:{line}");
+        ChartError::new(
+            ChartErrorKind::Content,
+            file,
+            problem,
+            "correct the pattern",
+        )
+    })
+}
+
+/// The content of a regular file that, where it is a link, stays inside.
+fn read_file(path: &Path, name: &str, root: &Path, boundary: &Path) -> Result<Vec<u8>, ChartError> {
+    let io = |error: std::io::Error| ChartError::io(name, &error);
+    check_link(path, name, root, boundary)?;
+    if !fs::metadata(path).map_err(io)?.is_file() {
+        let message = "cannot load irregular file as it has file mode type bits set";
+        let advice = "remove it, or name it in .helmignore";
+        return Err(ChartError::new(
+            ChartErrorKind::Content,
+            name,
+            message,
+            advice,
+        ));
+    }
+    let mut data = Vec::new();
+    // One byte more than allowed tells that there is more, also of a file that is growing.
+    let file = fs::File::open(path).map_err(io)?;
+    file.take(MAX_FILE_SIZE + 1)
+        .read_to_end(&mut data)
+        .map_err(io)?;
+    if data.len() as u64 > MAX_FILE_SIZE {
+        let message = format!("chart file is larger than the maximum file size {MAX_FILE_SIZE}");
+        let advice = "name it in .helmignore, or make it smaller";
+        return Err(ChartError::new(
+            ChartErrorKind::Limit,
+            name,
+            message,
+            advice,
+        ));
+    }
+    Ok(data)
+}
+
+fn check_link(path: &Path, name: &str, root: &Path, boundary: &Path) -> Result<(), ChartError> {
+    let io = |error: std::io::Error| ChartError::io(name, &error);
+    if !fs::symlink_metadata(path).map_err(io)?.is_symlink() {
+        return Ok(());
+    }
+    let target = fs::canonicalize(path).map_err(io)?;
+    if target.starts_with(root) || target.starts_with(boundary) {
+        return Ok(());
+    }
+    let message = "the link leads out of the chart";
+    let advice = "copy the file into the chart, or name it in .helmignore";
+    Err(ChartError::new(
+        ChartErrorKind::Escape,
+        name,
+        message,
+        advice,
+    ))
 }
 
 struct Walk<'chart> {
@@ -53,6 +115,7 @@ struct Walk<'chart> {
     rules: IgnoreRules,
     budget: &'chart mut Budget,
     files: Vec<File>,
+    links: usize,
 }
 
 impl Walk<'_> {
@@ -105,6 +168,18 @@ impl Walk<'_> {
     ) -> Result<(), ChartError> {
         let io = |error: std::io::Error| ChartError::io(name, &error);
         let is_link = fs::symlink_metadata(path).map_err(io)?.is_symlink();
+        self.links += usize::from(is_link);
+        if self.links > MAX_LINKS {
+            let message =
+                format!("the chart has more than {MAX_LINKS} links, counted where they lead");
+            let advice = "copy what they lead to into the chart";
+            return Err(ChartError::new(
+                ChartErrorKind::Limit,
+                name,
+                message,
+                advice,
+            ));
+        }
         let metadata = fs::metadata(path).map_err(|error| match is_link {
             true => {
                 let message = format!("error evaluating symlink: {error}");
@@ -120,49 +195,12 @@ impl Walk<'_> {
         if self.rules.ignores(name, metadata.is_dir()) {
             return Ok(());
         }
-        if is_link {
-            let target = fs::canonicalize(path).map_err(io)?;
-            if !target.starts_with(self.root) && !target.starts_with(&self.boundary) {
-                let message = "the link leads out of the chart";
-                let advice = "copy the file into the chart, or name it in .helmignore";
-                return Err(ChartError::new(
-                    ChartErrorKind::Escape,
-                    name,
-                    message,
-                    advice,
-                ));
-            }
-        }
         if metadata.is_dir() {
+            check_link(path, name, self.root, &self.boundary)?;
             return self.directory(path, name, above);
         }
-        if !metadata.is_file() {
-            let message = "cannot load irregular file as it has file mode type bits set";
-            return Err(ChartError::new(
-                ChartErrorKind::Content,
-                name,
-                message,
-                "remove it, or name it in .helmignore",
-            ));
-        }
-        let mut data = Vec::new();
-        let file = fs::File::open(path).map_err(io)?;
-        // One byte more than allowed tells a file that has grown meanwhile.
-        file.take(MAX_FILE_SIZE + 1)
-            .read_to_end(&mut data)
-            .map_err(io)?;
-        let size = metadata.len().max(data.len() as u64);
-        if size > MAX_FILE_SIZE {
-            let message =
-                format!("chart file is larger than the maximum file size {MAX_FILE_SIZE}");
-            return Err(ChartError::new(
-                ChartErrorKind::Limit,
-                name,
-                message,
-                "name it in .helmignore, or make it smaller",
-            ));
-        }
-        self.budget.take_file(name, size)?;
+        let data = read_file(path, name, self.root, &self.boundary)?;
+        self.budget.take_file(name, data.len() as u64)?;
         self.files.push(File {
             name: name.to_owned(),
             data: without_mark(data),

@@ -9,6 +9,9 @@ use stagelink_yaml::format_float;
 
 const FILE: &str = "values.schema.json";
 const URL: &str = "file:///values.schema.json";
+/// The validator recurses over values and schema, some kilobytes a level: room for the deepest values that can be read. Memory
+/// that is not needed is not taken.
+const STACK: usize = 256 * 1024 * 1024;
 
 /// Checks coalesced values against the schemas of a chart and its sub-charts.
 ///
@@ -75,7 +78,18 @@ impl Findings {
 
 fn check(chart: &Chart, values: &Map, findings: &mut Findings) {
     if let Some(schema) = chart.schema() {
-        let lines = check_one(schema, &to_json(&Value::Map(values.clone())));
+        let values = to_json(&Value::Map(values.clone()));
+        let lines = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            let checked = thread
+                .spawn_scoped(scope, || check_one(schema, &values))
+                .map(|thread| thread.join());
+            match checked {
+                Ok(Ok(lines)) => lines,
+                Ok(Err(_)) => vec!["the schema cannot be used: the validator gave up".to_owned()],
+                Err(error) => vec![format!("the schema cannot be checked: no thread: {error}")],
+            }
+        });
         if !lines.is_empty() {
             findings.add(chart.name(), &lines);
         }
