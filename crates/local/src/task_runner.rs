@@ -335,8 +335,16 @@ impl LocalTasks {
                 .open(folder.join(LOCK))?;
             match lock.try_lock() {
                 Ok(()) => {
-                    if let Some(result) = result(&folder) {
-                        return Ok(end(&result, definition, &folder, program));
+                    match result(&folder) {
+                        // It was stopped because its hook had to end; now it is wanted again.
+                        Some(RunResult {
+                            end: RunEnd::Stopped,
+                            ..
+                        }) => {
+                            fs::remove_file(folder.join(RESULT))?;
+                        }
+                        Some(result) => return Ok(end(&result, definition, &folder, program)),
+                        None => {}
                     }
                     self.start(task, definition, program, &folder, lock)?;
                 }
