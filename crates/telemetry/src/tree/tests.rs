@@ -549,3 +549,31 @@ fn long_texts_are_clipped_at_a_character() {
     let long = clip(&"é".repeat(4000));
     assert!(long.len() < 4200 && long.ends_with("é…"), "{}", long.len());
 }
+
+/// The page for users is complete: it names every attribute that there is.
+#[test]
+fn every_attribute_is_documented() {
+    let page = include_str!("../../../../docs/reference/traces.md");
+    for placed in [samples::passed(), samples::failed(), samples::promoted()]
+        .iter()
+        .flat_map(trees)
+    {
+        for (key, _) in placed.span.attributes.iter() {
+            let documented = match key {
+                "commitID" | "team" => true,
+                key if key.starts_with(keys::RESULT_PREFIX) => page.contains("`stagelink.result.<"),
+                key if key.starts_with(keys::OBJECTIVE_PREFIX) => {
+                    page.contains("`stagelink.objective.<")
+                }
+                key if key.starts_with("stagelink.promotion.") => {
+                    page.contains("`stagelink.<key>`")
+                }
+                key => {
+                    let short = key.trim_start_matches("keptn.deployment.");
+                    page.contains(&format!("`{short}`"))
+                }
+            };
+            assert!(documented, "{key} is not in docs/reference/traces.md");
+        }
+    }
+}
