@@ -27,7 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             steps: 200_000_000,
-            output: 256 * 1024 * 1024,
+            output: 32 * 1024 * 1024,
             depth: 2_000,
         }
     }
@@ -154,6 +154,18 @@ impl<'e> State<'e> {
     }
 }
 
+/// Steps that a function takes to read a value.
+fn weight(value: &Value) -> u64 {
+    let size = match value {
+        Value::String(text) => text.len() / 64,
+        Value::Bytes(bytes) => bytes.len() / 64,
+        Value::List(list) => list.len() / 8,
+        Value::Map(map) => map.len() / 4,
+        _ => 0,
+    };
+    size as u64
+}
+
 /// How a list of nodes ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -227,6 +239,7 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
         let dot = lift(Some(data));
         self.variables.push(Variable::new(0, dot.clone()));
         self.list(&dot, &self.template.nodes)?;
+        self.check_output()?;
         Ok(self.out)
     }
 
@@ -269,6 +282,10 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
                 "the template took more than {limit} steps"
             )));
         }
+        self.check_output()
+    }
+
+    fn check_output(&self) -> Result<()> {
         if self.out.len() > self.state.limits.output {
             let limit = self.state.limits.output;
             return self.error(ErrorKind::Limit(format!(
@@ -857,7 +874,21 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
         if let Some(piped) = piped {
             values.push(self.validated(piped, parameter(values.len()))?);
         }
-        match (function.native)(self.state, values) {
+        let work = 1 + values.iter().map(weight).sum::<u64>();
+        let result = self.state.charge(work).and_then(|()| {
+            let value = (function.native)(self.state, values)?;
+            // What is made may be kept, so it counts more than what is read.
+            self.state.charge(weight(&value).saturating_mul(8))?;
+            Ok(value)
+        });
+        let limit = self.state.limits.output;
+        match result {
+            Ok(Value::String(text)) if text.len() > limit => {
+                self.at(blame.position, blame.node);
+                self.error(ErrorKind::Limit(format!(
+                    "{name} gives more than {limit} bytes"
+                )))
+            }
             Ok(value) => Ok(Some(value)),
             Err(error) => {
                 self.at(blame.position, blame.node);

@@ -6,6 +6,10 @@ use crate::value::{GoString, Value};
 /// How deep nested values are printed; a map that contains itself must end.
 const MAXIMUM_DEPTH: usize = 100;
 
+/// How much is printed of nested values, in bytes: lists that share their elements can be small and
+/// print without end. What is cut off here is more than the evaluator allows by default.
+const MAXIMUM_TEXT: usize = 32 * 1024 * 1024;
+
 /// `fmt.Sprint`: the operands in their default form, with a space between two that are no strings.
 pub fn sprint(arguments: &[Value]) -> Vec<u8> {
     let mut printer = Printer::default();
@@ -271,7 +275,7 @@ impl Printer {
     }
 
     fn nested(&mut self, print: impl FnOnce(&mut Self)) {
-        if self.depth >= MAXIMUM_DEPTH {
+        if self.depth >= MAXIMUM_DEPTH || self.out.len() > MAXIMUM_TEXT {
             self.out.extend_from_slice("…".as_bytes());
             return;
         }

@@ -21,6 +21,9 @@ use crate::values::{coalesce, validate};
 /// File whose output is told to the user instead of the cluster.
 const NOTES: &str = "NOTES.txt";
 
+/// Stack of a render, in bytes; only what is used of it takes memory.
+const STACK: usize = 64 << 20;
+
 /// Longest name of a release, in bytes, as in Helm.
 const MAXIMUM_RELEASE_NAME: usize = 53;
 
@@ -156,6 +159,11 @@ impl ParsedChart {
     /// # Errors
     /// The chart cannot be rendered, a template fails or uses too much, or its output is no YAML.
     pub fn render(&self, input: &RenderInput) -> Result<Rendered, RenderError> {
+        // Errors of templates that call each other, and nested values, are as deep as the limits allow.
+        stacker::grow(STACK, || self.render_here(input))
+    }
+
+    fn render_here(&self, input: &RenderInput) -> Result<Rendered, RenderError> {
         self.check(input)?;
         let no_chart = |error: crate::chart::ChartError| {
             let rendered = RenderError::new(RenderErrorKind::Chart, None, error.to_string())
@@ -331,7 +339,7 @@ impl ParsedChart {
             });
             for name in ["Chart", "Release", "Values"] {
                 let value = objects.get(name).unwrap_or_default();
-                data[name] = to_json(&value, 0).map_err(|error| {
+                data[name] = to_json(&value).map_err(|error| {
                     RenderError::new(
                         RenderErrorKind::Execution,
                         Some(Place::file(self.chart.name())),

@@ -120,6 +120,45 @@ impl fmt::Debug for List {
     }
 }
 
+impl Drop for List {
+    /// Takes deeply nested values apart one by one: each level would take a piece of the stack.
+    fn drop(&mut self) {
+        if let Some(items) = Rc::get_mut(&mut self.items) {
+            take_apart(items.get_mut().drain(..));
+        }
+    }
+}
+
+impl Drop for Map {
+    /// As for a list.
+    fn drop(&mut self) {
+        if let Some(entries) = Rc::get_mut(&mut self.entries) {
+            take_apart(std::mem::take(entries.get_mut()).into_values());
+        }
+    }
+}
+
+fn take_apart(values: impl Iterator<Item = Value>) {
+    let mut open: Vec<Value> = values
+        .filter(|value| matches!(value, Value::List(_) | Value::Map(_)))
+        .collect();
+    while let Some(mut value) = open.pop() {
+        match &mut value {
+            Value::List(list) => {
+                if let Some(items) = Rc::get_mut(&mut list.items) {
+                    open.append(items.get_mut());
+                }
+            }
+            Value::Map(map) => {
+                if let Some(entries) = Rc::get_mut(&mut map.entries) {
+                    open.extend(std::mem::take(entries.get_mut()).into_values());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The type of a map.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum MapKind {

@@ -5,15 +5,20 @@ use super::Value;
 /// How deep two values are compared before they count as different.
 const DEPTH: usize = 1_000;
 
+/// How many elements are compared before two values count as different: lists that share their
+/// elements can be small and compare without end.
+const COMPARISONS: usize = 10_000_000;
+
 impl Value {
     /// True if both have the same type and the same content all the way down.
     pub fn deep_equal(&self, other: &Self) -> bool {
-        equal(self, other, DEPTH)
+        equal(self, other, DEPTH, &mut 0)
     }
 }
 
-fn equal(left: &Value, right: &Value, depth: usize) -> bool {
-    let Some(depth) = depth.checked_sub(1) else {
+fn equal(left: &Value, right: &Value, depth: usize, compared: &mut usize) -> bool {
+    *compared += 1;
+    let Some(depth) = depth.checked_sub(1).filter(|_| *compared <= COMPARISONS) else {
         return false;
     };
     match (left, right) {
@@ -34,7 +39,7 @@ fn equal(left: &Value, right: &Value, depth: usize) -> bool {
                             .items()
                             .iter()
                             .zip(right.items().iter())
-                            .all(|(left, right)| equal(left, right, depth))))
+                            .all(|(left, right)| equal(left, right, depth, compared))))
         }
         (Value::Map(left), Value::Map(right)) => {
             left.kind() == right.kind()
@@ -42,7 +47,7 @@ fn equal(left: &Value, right: &Value, depth: usize) -> bool {
                     || (left.len() == right.len()
                         && left.entries().iter().zip(right.entries().iter()).all(
                             |((left_key, left), (right_key, right))| {
-                                left_key == right_key && equal(left, right, depth)
+                                left_key == right_key && equal(left, right, depth, compared)
                             },
                         )))
         }

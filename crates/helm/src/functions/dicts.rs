@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stagelink_gotemplate::{GoString, List, Map, Value};
+use stagelink_gotemplate::{FunctionError, GoString, List, Map, Value};
 
 use super::convert::{is_empty, strval};
 use super::entry::Type::{Any, Map as Dict, Text};
@@ -12,7 +12,7 @@ use super::entry::{Arguments, Entry, Outcome, check_items, list, pure, variadic}
 const MAXIMUM_DEPTH: usize = 500;
 
 pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("deepCopy", &[Any], |call| Ok(call.any(0).deep_copy())),
+    pure("deepCopy", &[Any], |call| copy(call.any(0), 0, &mut 0)),
     variadic("dict", &[], Any, dict),
     variadic("dig", &[], Any, dig),
     pure("get", &[Dict, Text], |call| {
@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     variadic("mergeOverwrite", &[Dict], Dict, |call| {
         merge_all(call, true)
     }),
-    pure("mustDeepCopy", &[Any], |call| Ok(call.any(0).deep_copy())),
+    pure("mustDeepCopy", &[Any], |call| copy(call.any(0), 0, &mut 0)),
     variadic("mustMerge", &[Dict], Dict, |call| merge_all(call, false)),
     variadic("mustMergeOverwrite", &[Dict], Dict, |call| {
         merge_all(call, true)
@@ -39,7 +39,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     variadic("pluck", &[Text], Dict, pluck),
     pure("set", &[Dict, Text, Any], |call| {
         if call.any(0).is_nil() {
-            return Err("assignment to entry in nil map".to_owned());
+            return Err("assignment to entry in nil map".into());
         }
         call.map(0)?
             .insert(call.text(1)?.clone(), call.any(2).clone());
@@ -59,6 +59,38 @@ pub(super) const FUNCTIONS: &[Entry] = &[
         )
     }),
 ];
+
+/// A copy that shares nothing; bounded, for lists that share their elements can be small and copy without end.
+fn copy(value: &Value, depth: usize, copied: &mut u64) -> Outcome {
+    *copied += 1;
+    check_items(*copied)?;
+    if depth > MAXIMUM_DEPTH {
+        return Err(FunctionError::Limit(format!(
+            "values are nested deeper than {MAXIMUM_DEPTH}"
+        )));
+    }
+    match value {
+        Value::List(list) => {
+            let items = list.to_vec();
+            let items = items
+                .iter()
+                .map(|item| copy(item, depth + 1, copied))
+                .collect::<Result<_, _>>()?;
+            Ok(Value::List(List::with_kind(items, list.kind())))
+        }
+        Value::Map(map) => {
+            let entries = map
+                .to_vec()
+                .into_iter()
+                .map(|(key, value)| Ok((key, copy(&value, depth + 1, copied)?)));
+            Ok(Value::Map(Map::with_kind(
+                entries.collect::<Result<_, FunctionError>>()?,
+                map.kind(),
+            )))
+        }
+        other => Ok(other.clone()),
+    }
+}
 
 fn new_map(entries: BTreeMap<GoString, Value>) -> Outcome {
     Ok(Value::Map(Map::new(entries)))
@@ -119,18 +151,18 @@ fn pluck(call: Arguments<'_>) -> Outcome {
 
 fn dig(call: Arguments<'_>) -> Outcome {
     let [path @ .., default, start] = call.0 else {
-        return Err("dig needs at least three arguments".to_owned());
+        return Err("dig needs at least three arguments".into());
     };
     if path.is_empty() {
-        return Err("dig needs at least three arguments".to_owned());
+        return Err("dig needs at least three arguments".into());
     }
     let mut current = plain_map(start)?;
     for (index, key) in path.iter().enumerate() {
         let Value::String(key) = key else {
-            return Err(format!(
-                "interface conversion: interface {{}} is {}, not string",
-                shown_type(key)
-            ));
+            let found = shown_type(key);
+            return Err(
+                format!("interface conversion: interface {{}} is {found}, not string").into(),
+            );
         };
         let Some(next) = current.get(key) else {
             return Ok(default.clone());
@@ -174,9 +206,11 @@ fn merge_all(call: Arguments<'_>, overwrite: bool) -> Outcome {
 ///
 /// What is missing or empty in `target` comes from `source`; maps are merged in place; nested maps that are taken over are shared
 /// afterwards, as in Go. A nil in `source` counts only when overwriting, an empty list then counts as well.
-fn merge(target: &Map, source: &Map, overwrite: bool, depth: usize) -> Result<(), String> {
+fn merge(target: &Map, source: &Map, overwrite: bool, depth: usize) -> Result<(), FunctionError> {
     if depth > MAXIMUM_DEPTH {
-        return Err(format!("maps are nested deeper than {MAXIMUM_DEPTH}"));
+        return Err(FunctionError::Limit(format!(
+            "maps are nested deeper than {MAXIMUM_DEPTH}"
+        )));
     }
     if target.is_same(source) {
         return Ok(());
@@ -213,6 +247,6 @@ mod tests {
         let other = Map::new(BTreeMap::new());
         other.insert("self", Value::Map(other.clone()));
         let fault = merge(&map, &other, true, 0).unwrap_err();
-        assert!(fault.contains("nested deeper"), "{fault}");
+        assert!(fault.to_string().contains("nested deeper"), "{fault}");
     }
 }

@@ -1,6 +1,6 @@
 //! YAML and JSON: `toYaml`, `fromYaml`, `toJson`, `fromJson` and their kin.
 
-use stagelink_gotemplate::{GoString, List, Map, Value};
+use stagelink_gotemplate::{FunctionError, GoString, List, Map, Value};
 
 use super::entry::Type::{Any, Text};
 use super::entry::{Entry, NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, Outcome, pure, text};
@@ -9,6 +9,9 @@ use crate::objects::plain_value;
 
 /// Deepest nesting that becomes YAML.
 const MAXIMUM_DEPTH: usize = 500;
+
+/// Most scalars, lists and maps that become YAML.
+const MAXIMUM_NODES: u64 = 1 << 22;
 
 const COMPACT: Style = Style {
     pretty: false,
@@ -43,7 +46,9 @@ pub(super) const FUNCTIONS: &[Entry] = &[
             "error unmarshaling JSON: while decoding JSON: ",
         )
     }),
-    pure("mustFromJson", &[Text], |call| json::read(call.text(0)?)),
+    pure("mustFromJson", &[Text], |call| {
+        Ok(json::read(call.text(0)?)?)
+    }),
     pure("mustToJson", &[Any], |call| {
         text(json::write(call.any(0), COMPACT)?)
     }),
@@ -55,29 +60,37 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     }),
     pure("mustToYaml", &[Any], |call| text(yaml(call.any(0))?)),
     pure("toJson", &[Any], |call| {
-        text(json::write(call.any(0), COMPACT).unwrap_or_default())
+        text(or_nothing(json::write(call.any(0), COMPACT))?)
     }),
     pure("toPrettyJson", &[Any], |call| {
-        text(json::write(call.any(0), PRETTY).unwrap_or_default())
+        text(or_nothing(json::write(call.any(0), PRETTY))?)
     }),
     pure("toRawJson", &[Any], |call| {
         text(json::write(call.any(0), RAW)?)
     }),
     pure("toYaml", &[Any], |call| {
-        text(yaml(call.any(0)).unwrap_or_default())
+        text(or_nothing(yaml(call.any(0)))?)
     }),
 ];
 
+/// Helm gives an empty text for what cannot be encoded; a limit is an error all the same.
+fn or_nothing<T: Default>(written: Result<T, FunctionError>) -> Result<T, FunctionError> {
+    match written {
+        Err(limit @ FunctionError::Limit(_)) => Err(limit),
+        other => Ok(other.unwrap_or_default()),
+    }
+}
+
 /// `toYaml`: the text without its last line end.
-pub(crate) fn yaml(value: &Value) -> Result<String, String> {
-    let mut text = stagelink_yaml::emit(&to_json(value, 0)?).map_err(|error| error.to_string())?;
+pub(crate) fn yaml(value: &Value) -> Result<String, FunctionError> {
+    let mut text = stagelink_yaml::emit(&to_json(value)?).map_err(|error| error.to_string())?;
     if text.ends_with('\n') {
         text.pop();
     }
     Ok(text)
 }
 
-fn read_yaml(source: &[u8]) -> Outcome {
+fn read_yaml(source: &[u8]) -> Result<Value, String> {
     match stagelink_yaml::to_json(source) {
         Ok(json) => Ok(from_json(&json)),
         Err(error) => Err(format!("error converting YAML to JSON: {error}")),
@@ -85,7 +98,7 @@ fn read_yaml(source: &[u8]) -> Outcome {
 }
 
 /// A map, or a map with the text of the error.
-fn as_map(read: Outcome, wanted: &str, prefix: &str) -> Outcome {
+fn as_map(read: Result<Value, String>, wanted: &str, prefix: &str) -> Outcome {
     let fault = match read {
         Ok(Value::Map(map)) => return Ok(Value::Map(map)),
         Ok(Value::Nil) => return Ok(Value::Map(Map::new(Default::default()))),
@@ -99,7 +112,7 @@ fn as_map(read: Outcome, wanted: &str, prefix: &str) -> Outcome {
 }
 
 /// A list, or a list of the text of the error.
-fn as_list(read: Outcome, prefix: &str) -> Outcome {
+fn as_list(read: Result<Value, String>, prefix: &str) -> Outcome {
     let fault = match read {
         Ok(Value::List(list)) => return Ok(Value::List(list)),
         Ok(Value::Nil) => return Ok(Value::List(List::with_kind(Vec::new(), NIL_LIST))),
@@ -128,10 +141,21 @@ pub(crate) fn json_type(value: &Value) -> &'static str {
 ///
 /// # Errors
 /// Numbers that JSON cannot hold, types it does not know, and nesting beyond all reason.
-pub(crate) fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, String> {
+pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, FunctionError> {
+    as_json(value, 0, &mut 0)
+}
+
+fn as_json(
+    value: &Value,
+    depth: usize,
+    count: &mut u64,
+) -> Result<serde_json::Value, FunctionError> {
     use serde_json::Value as Json;
-    if depth > MAXIMUM_DEPTH {
-        return Err(format!("values are nested deeper than {MAXIMUM_DEPTH}"));
+    *count += 1;
+    if depth > MAXIMUM_DEPTH || *count > MAXIMUM_NODES {
+        return Err(FunctionError::Limit(format!(
+            "the value is nested deeper than {MAXIMUM_DEPTH} or has more than {MAXIMUM_NODES} parts"
+        )));
     }
     Ok(match value {
         Value::Nil => Json::Null,
@@ -152,7 +176,7 @@ pub(crate) fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, 
         Value::List(list) => Json::Array(
             list.items()
                 .iter()
-                .map(|item| to_json(item, depth + 1))
+                .map(|item| as_json(item, depth + 1, count))
                 .collect::<Result<_, _>>()?,
         ),
         Value::Map(map) if map.kind() == NIL_STRING_MAP => Json::Null,
@@ -160,12 +184,12 @@ pub(crate) fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, 
             let entries = map.entries();
             let entries = entries
                 .iter()
-                .map(|(key, value)| Ok((valid(key), to_json(value, depth + 1)?)));
-            Json::Object(entries.collect::<Result<_, String>>()?)
+                .map(|(key, value)| Ok((valid(key), as_json(value, depth + 1, count)?)));
+            Json::Object(entries.collect::<Result<_, FunctionError>>()?)
         }
         Value::Object(_) => match plain_value(value) {
-            Some(plain) => to_json(&plain, depth + 1)?,
-            None => return Err(format!("json: unsupported type: {}", value.type_name())),
+            Some(plain) => as_json(&plain, depth + 1, count)?,
+            None => return Err(format!("json: unsupported type: {}", value.type_name()).into()),
         },
     })
 }

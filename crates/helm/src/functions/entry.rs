@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use stagelink_gotemplate::{GoString, List, ListKind, Map, MapKind, Templates, Value};
+use stagelink_gotemplate::{
+    FunctionError, GoString, List, ListKind, Map, MapKind, Templates, Value,
+};
 
 use super::random::Randomness;
 
 /// What a function gives; the text of an error is what Go's function would have returned or panicked with.
-pub(crate) type Outcome = Result<Value, String>;
+pub(crate) type Outcome = Result<Value, FunctionError>;
 
 /// A `[]interface {}` that is nil in Go; it differs from an empty one in JSON only.
 pub(crate) const NIL_LIST: ListKind = ListKind::Named("[]interface {}");
@@ -139,26 +141,26 @@ impl Surroundings {
 }
 
 /// The largest text that one function may make, in bytes.
-pub(crate) const MAXIMUM_TEXT: u64 = 64 << 20;
+pub(crate) const MAXIMUM_TEXT: u64 = 32 << 20;
 /// The most elements that one function may make.
 pub(crate) const MAXIMUM_ITEMS: u64 = 1 << 20;
 
 /// Refuses what would fill the memory, as `repeat 1000000000 "x"`.
-pub(crate) fn check_text(length: u64) -> Result<(), String> {
+pub(crate) fn check_text(length: u64) -> Result<(), FunctionError> {
     if length > MAXIMUM_TEXT {
-        return Err(format!(
-            "the text would have {length} bytes, more than the {MAXIMUM_TEXT} that Stagelink allows"
-        ));
+        return Err(FunctionError::Limit(format!(
+            "a text of {length} bytes is more than the {MAXIMUM_TEXT} that are allowed"
+        )));
     }
     Ok(())
 }
 
 /// Refuses what would fill the memory, as `until 1000000000`.
-pub(crate) fn check_items(count: u64) -> Result<(), String> {
+pub(crate) fn check_items(count: u64) -> Result<(), FunctionError> {
     if count > MAXIMUM_ITEMS {
-        return Err(format!(
-            "the list would have {count} elements, more than the {MAXIMUM_ITEMS} that Stagelink allows"
-        ));
+        return Err(FunctionError::Limit(format!(
+            "a list of {count} elements is more than the {MAXIMUM_ITEMS} that are allowed"
+        )));
     }
     Ok(())
 }

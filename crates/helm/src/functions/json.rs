@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use stagelink_gotemplate::{GoString, List, ListKind, Map, MapKind, Value};
+use stagelink_gotemplate::{FunctionError, GoString, List, ListKind, Map, MapKind, Value};
 
-use super::entry::{NIL_LIST, NIL_STRING_MAP, NIL_STRINGS};
+use super::entry::{NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, check_text};
 use super::text::{RUNE_ERROR, decode_rune, push_rune};
 use crate::objects::plain_value;
 
 /// Deepest nesting that is written or read; Go reads 10,000.
-const MAXIMUM_DEPTH: usize = 1000;
+const MAXIMUM_DEPTH: usize = 500;
 
 /// How to write.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ pub(crate) struct Style {
 ///
 /// # Errors
 /// Infinite and NaN numbers, and nesting beyond all reason.
-pub(crate) fn write(value: &Value, style: Style) -> Result<Vec<u8>, String> {
+pub(crate) fn write(value: &Value, style: Style) -> Result<Vec<u8>, FunctionError> {
     let mut writer = Writer {
         out: Vec::new(),
         style,
@@ -43,11 +43,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), FunctionError> {
+        check_text(self.out.len() as u64)?;
         if depth > MAXIMUM_DEPTH {
-            return Err(format!(
+            return Err(FunctionError::Limit(format!(
                 "json: values are nested deeper than {MAXIMUM_DEPTH}"
-            ));
+            )));
         }
         match value {
             Value::Nil => self.out.extend_from_slice(b"null"),
@@ -71,7 +72,7 @@ impl Writer {
             Value::Map(map) => self.mapping(map, depth)?,
             Value::Object(_) => match plain_value(value) {
                 Some(plain) => self.value(&plain, depth + 1)?,
-                None => return Err(format!("json: unsupported type: {}", value.type_name())),
+                None => return Err(format!("json: unsupported type: {}", value.type_name()).into()),
             },
         }
         Ok(())
@@ -88,7 +89,7 @@ impl Writer {
         &mut self,
         items: impl Iterator<Item = &'a Value>,
         depth: usize,
-    ) -> Result<(), String> {
+    ) -> Result<(), FunctionError> {
         self.out.push(b'[');
         let mut any = false;
         for item in items {
@@ -105,7 +106,7 @@ impl Writer {
         Ok(())
     }
 
-    fn mapping(&mut self, map: &Map, depth: usize) -> Result<(), String> {
+    fn mapping(&mut self, map: &Map, depth: usize) -> Result<(), FunctionError> {
         self.out.push(b'{');
         let entries = map.entries();
         for (index, (key, value)) in entries.iter().enumerate() {
@@ -450,6 +451,7 @@ mod tests {
         assert!(
             write(&Value::Map(map), PLAIN)
                 .unwrap_err()
+                .to_string()
                 .contains("nested deeper")
         );
         assert_eq!(

@@ -45,7 +45,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
 /// The elements of an argument, or the error of sprig; nil makes sprig stumble over a nil pointer.
 fn items(value: &Value, fault: impl Fn(&str) -> String) -> Result<Vec<Value>, String> {
     if value.is_nil() {
-        return Err("runtime error: invalid memory address or nil pointer dereference".to_owned());
+        return Err("runtime error: invalid memory address or nil pointer dereference".into());
     }
     elements(value).ok_or_else(|| fault(value.kind().as_str()))
 }
@@ -78,7 +78,7 @@ fn chunk(call: Arguments<'_>) -> Outcome {
                 .map(|chunk| Value::list(chunk.iter().cloned()))
                 .collect(),
         ),
-        _ => Err("runtime error: makeslice: len out of range".to_owned()),
+        _ => Err("runtime error: makeslice: len out of range".into()),
     }
 }
 
@@ -175,7 +175,7 @@ fn slice(call: Arguments<'_>) -> Outcome {
     let end = call.rest(2).first().map_or(items.len() as i64, to_int64);
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
     let Some(part) = range.and_then(|(start, end)| items.get(start..end)) else {
-        return Err("reflect.Value.Slice: slice index out of bounds".to_owned());
+        return Err("reflect.Value.Slice: slice index out of bounds".into());
     };
     let kind = call.any(0).as_list().map_or(ListKind::Any, List::kind);
     Ok(Value::List(List::with_kind(part.to_vec(), kind)))

@@ -32,7 +32,7 @@ mod words;
 
 use std::rc::Rc;
 
-use stagelink_gotemplate::{Function, FunctionError, FunctionTable, Parameter};
+use stagelink_gotemplate::{Function, FunctionTable, Parameter};
 
 use entry::{Arguments, Entry, Run, Type};
 
@@ -80,11 +80,10 @@ pub(crate) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings
             is_variadic,
             move |_, values| {
                 let arguments = Arguments(&values);
-                let outcome = match run {
+                match run {
                     Run::Pure(run) => run(arguments),
                     Run::Within(run) => run(&surroundings, arguments),
-                };
-                outcome.map_err(FunctionError::Message)
+                }
             },
         ));
     }

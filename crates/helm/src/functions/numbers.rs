@@ -1,6 +1,6 @@
 //! Numbers: integer and decimal arithmetic, conversions, rounding and sequences.
 
-use stagelink_gotemplate::{List, ListKind, Value};
+use stagelink_gotemplate::{FunctionError, List, ListKind, Value};
 
 use super::convert::{parse_int, printed, to_float64, to_int64};
 use super::decimal::Decimal;
@@ -87,7 +87,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
 
 fn divide(call: Arguments<'_>, operation: fn(i64, i64) -> i64) -> Outcome {
     match to_int64(call.any(1)) {
-        0 => Err("runtime error: integer divide by zero".to_owned()),
+        0 => Err("runtime error: integer divide by zero".into()),
         divisor => Ok(Value::Int64(operation(to_int64(call.any(0)), divisor))),
     }
 }
@@ -155,7 +155,7 @@ fn until(call: Arguments<'_>) -> Outcome {
 }
 
 /// Numbers from `start` towards `stop` (not included); none when `step` leads away from it.
-fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, String> {
+fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FunctionError> {
     let away = if stop < start { step >= 0 } else { step <= 0 };
     if away || start == stop {
         return Ok(Vec::new());

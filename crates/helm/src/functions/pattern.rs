@@ -108,10 +108,21 @@ impl Pattern {
     }
 
     /// `ReplaceAllString`, or `ReplaceAllLiteralString` when `$1` in the replacement means nothing.
-    pub(crate) fn replace_all(&self, source: &[u8], replacement: &[u8], literal: bool) -> Vec<u8> {
+    ///
+    /// Nothing when the result would be larger than `limit` bytes.
+    pub(crate) fn replace_all(
+        &self,
+        source: &[u8],
+        replacement: &[u8],
+        literal: bool,
+        limit: usize,
+    ) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(source.len());
         let mut copied = 0;
         self.each(source, -1, |captures, start, end| {
+            if out.len() > limit {
+                return;
+            }
             out.extend_from_slice(&source[copied..start]);
             if literal {
                 out.extend_from_slice(replacement);
@@ -121,7 +132,7 @@ impl Pattern {
             copied = end;
         });
         out.extend_from_slice(&source[copied..]);
-        out
+        (out.len() <= limit).then_some(out)
     }
 
     /// `Split`.
@@ -739,7 +750,9 @@ mod tests {
             ("", "é", "-", "-é-"),
         ] {
             let compiled = Pattern::compile(pattern.as_bytes()).unwrap();
-            let replaced = compiled.replace_all(source.as_bytes(), replacement.as_bytes(), false);
+            let replaced = compiled
+                .replace_all(source.as_bytes(), replacement.as_bytes(), false, 100)
+                .unwrap();
             assert_eq!(
                 String::from_utf8_lossy(&replaced),
                 expected,

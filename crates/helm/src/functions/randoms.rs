@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     }),
     within("randBytes", &[Int], |around, call| {
         let Ok(count) = u64::try_from(call.int(0)?) else {
-            return Err("runtime error: makeslice: len out of range".to_owned());
+            return Err("runtime error: makeslice: len out of range".into());
         };
         check_text(count)?;
         text(STANDARD.encode(around.randomness.borrow().draw().bytes(count as usize)?))
@@ -38,7 +38,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
             Some(range @ 1..) => Ok(Value::Int(
                 least.wrapping_add_unsigned(around.randomness.borrow().draw().below(range)?),
             )),
-            _ => Err("invalid argument to Intn".to_owned()),
+            _ => Err("invalid argument to Intn".into()),
         }
     }),
     within("randNumeric", &[Int], |around, call| {

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use stagelink_gotemplate::{List, Value};
+use stagelink_gotemplate::{FunctionError, List, Value};
 
 use super::entry::Type::{Int, Text};
-use super::entry::{Arguments, Entry, NIL_STRINGS, Outcome, check_items, check_text, pure, text};
+use super::entry::{Arguments, Entry, MAXIMUM_TEXT, NIL_STRINGS, Outcome, check_items, pure, text};
 use super::pattern::{Pattern, quote_meta};
 
 pub(super) const FUNCTIONS: &[Entry] = &[
@@ -89,9 +89,12 @@ fn find_all(call: Arguments<'_>, pattern: Rc<Pattern>) -> Outcome {
 }
 
 fn replace(call: Arguments<'_>, pattern: Rc<Pattern>, literal: bool) -> Outcome {
-    let replaced = pattern.replace_all(call.text(1)?, call.text(2)?, literal);
-    check_text(replaced.len() as u64)?;
-    text(replaced)
+    match pattern.replace_all(call.text(1)?, call.text(2)?, literal, MAXIMUM_TEXT as usize) {
+        Some(replaced) => text(replaced),
+        None => Err(FunctionError::Limit(format!(
+            "the result has more than the {MAXIMUM_TEXT} bytes that are allowed"
+        ))),
+    }
 }
 
 fn split(call: Arguments<'_>, pattern: Rc<Pattern>) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stagelink_gotemplate::{GoString, List, ListKind, Map, MapKind, Value};
+use stagelink_gotemplate::{FunctionError, GoString, List, ListKind, Map, MapKind, Value};
 
 use super::convert::{self, printed, quoted, strslice, strval};
 use super::entry::Type::{Any, Int, Text};
@@ -114,10 +114,10 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     }),
     pure("upper", &[Text], |call| text(go::upper(call.text(0)?))),
     pure("wrap", &[Int, Text], |call| {
-        text(words::wrap(call.int(0)?, b"\n", call.text(1)?))
+        wrap(call.int(0)?, b"\n", call.text(1)?)
     }),
     pure("wrapWith", &[Int, Text, Text], |call| {
-        text(words::wrap(call.int(0)?, call.text(1)?, call.text(2)?))
+        wrap(call.int(0)?, call.text(1)?, call.text(2)?)
     }),
 ];
 
@@ -135,9 +135,9 @@ fn cat(call: Arguments<'_>) -> Outcome {
     text(joined(call, printed))
 }
 
-fn indent(spaces: i64, source: &[u8], before: &[u8]) -> Result<Vec<u8>, String> {
+fn indent(spaces: i64, source: &[u8], before: &[u8]) -> Result<Vec<u8>, FunctionError> {
     let Ok(width) = u64::try_from(spaces) else {
-        return Err("strings: negative Repeat count".to_owned());
+        return Err("strings: negative Repeat count".into());
     };
     let lines = 1 + source.iter().filter(|byte| **byte == b'\n').count() as u64;
     check_text((source.len() as u64).saturating_add(width.saturating_mul(lines)))?;
@@ -168,7 +168,7 @@ fn join(call: Arguments<'_>) -> Outcome {
 fn repeat(call: Arguments<'_>) -> Outcome {
     let source = call.text(1)?;
     let Ok(count) = u64::try_from(call.int(0)?) else {
-        return Err("strings: negative Repeat count".to_owned());
+        return Err("strings: negative Repeat count".into());
     };
     check_text(count.saturating_mul(source.len() as u64))?;
     if source.is_empty() {
@@ -195,6 +195,14 @@ fn replace(call: Arguments<'_>) -> Outcome {
         )?;
     }
     text(go::replace_all(source, old, new))
+}
+
+fn wrap(width: i64, separator: &[u8], source: &[u8]) -> Outcome {
+    let lines = source.len() as u64 / width.max(1).unsigned_abs() + source.len() as u64 / 2 + 1;
+    if lines.saturating_mul(separator.len() as u64) > super::entry::MAXIMUM_TEXT {
+        check_text(lines.saturating_mul(separator.len() as u64))?;
+    }
+    text(words::wrap(width, separator, source))
 }
 
 fn trunc(count: i64, source: &[u8]) -> &[u8] {
@@ -228,7 +236,7 @@ fn substr(call: Arguments<'_>) -> Outcome {
         _ if end > length => format!("[:{end}] with length {length}"),
         _ => format!("[:{end}]"),
     };
-    Err(format!("runtime error: slice bounds out of range {bounds}"))
+    Err(format!("runtime error: slice bounds out of range {bounds}").into())
 }
 
 fn numbered(parts: Vec<&[u8]>) -> Outcome {

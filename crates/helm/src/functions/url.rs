@@ -15,15 +15,15 @@ pub(super) const FUNCTIONS: &[Entry] = &[
 fn parse(source: &str) -> Outcome {
     let fault = |what: &str| format!("unable to parse url: parse {source:?}: {what}");
     if source.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-        return Err(fault("net/url: invalid control character in URL"));
+        return Err(fault("net/url: invalid control character in URL").into());
     }
     let (rest, fragment) = source.split_once('#').unwrap_or((source, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (scheme, rest) = match rest.split_once(':') {
         Some((scheme, after)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), after),
-        Some(("", _)) => return Err(fault("missing protocol scheme")),
+        Some(("", _)) => return Err(fault("missing protocol scheme").into()),
         Some((first, _)) if !first.contains('/') => {
-            return Err(fault("first path segment in URL cannot contain colon"));
+            return Err(fault("first path segment in URL cannot contain colon").into());
         }
         _ => (String::new(), rest),
     };
@@ -45,7 +45,7 @@ fn parse(source: &str) -> Outcome {
         .filter(|(name, _)| !name.starts_with('[') || name.ends_with(']'))
         .map_or("", |(_, port)| port);
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(fault(&format!("invalid port \":{port}\" after host")));
+        return Err(fault(&format!("invalid port \":{port}\" after host")).into());
     }
     let path = unescape(path).ok_or_else(|| fault("invalid URL escape"))?;
     let fragment = unescape(fragment).ok_or_else(|| fault("invalid URL escape"))?;
@@ -104,7 +104,7 @@ fn join(parts: &Map) -> Outcome {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.to_str_lossy().into_owned()),
         Some(other) if other.kind() == Kind::Invalid => {
-            Err("runtime error: invalid memory address or nil pointer dereference".to_owned())
+            Err("runtime error: invalid memory address or nil pointer dereference".into())
         }
         Some(other) => Err(format!(
             "unable to parse {key} key, must be of type string, but {} found",
