@@ -41,7 +41,9 @@ pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated
         injection,
         mut warnings,
     } = chart.render(&parameters, environment, &options, seed.clone())?;
-    if rendered.crds.is_empty() && manifests(&rendered).next().is_none() {
+    // A document of just comments is no resource.
+    let has_resource = manifests(&rendered).any(|manifest| !manifest.document().is_null());
+    if rendered.crds.is_empty() && !has_resource {
         return Err(PluginError::input(
             "the chart rendered no resource at all, and Argo CD would delete everything that is there; \
              check its values and conditions",
