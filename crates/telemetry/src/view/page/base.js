@@ -100,3 +100,12 @@ function reasonWithin(trace, position) {
   }
   return false;
 }
+
+/** In the order of a release: as links lead, else by time. */
+const stages = [...new Set(traces.map((trace) => trace.stage))];
+for (let turn = 0; turn < stages.length; turn++) {
+  for (const link of links) {
+    const [before, after] = [link.from, link.to].map((id) => stages.indexOf(index.get(id).trace.stage));
+    if (before > after) stages.splice(after, 0, ...stages.splice(before, 1));
+  }
+}

@@ -1,7 +1,5 @@
 // The map of deliveries, and the arrows between linked spans.
 
-const stages = [...new Set(traces.map((trace) => trace.stage))];
-
 function drawMap() {
   const map = document.getElementById("map");
   const list = element("ol");
@@ -33,6 +31,7 @@ function drawMap() {
   });
   list.append(shape("svg", { "aria-hidden": "true", class: "arrows" }));
   map.replaceChildren(list);
+  map.scrollLeft = map.scrollWidth;
   const counts = new Map();
   for (const trace of traces) counts.set(trace.outcome, (counts.get(trace.outcome) ?? 0) + 1);
   const parts = [...counts].map(([outcome, count]) => `${count} ${WORDS[known(outcome)]}`);

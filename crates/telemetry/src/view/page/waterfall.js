@@ -5,12 +5,11 @@ const folded = new Set();
 const bodies = new Map();
 
 function drawTraces() {
-  const open = new Set(
-    [...traces].sort((a, b) => b.start - a.start).slice(0, OPEN_AT_FIRST).map((trace) => trace.traceId),
-  );
+  const newestFirst = [...traces].sort((a, b) => b.start - a.start);
+  const open = new Set(newestFirst.slice(0, OPEN_AT_FIRST));
   for (const stage of stages) {
     main.append(element("h2", { text: stage || "other" }));
-    for (const trace of traces) if (trace.stage === stage) main.append(card(trace, open.has(trace.traceId)));
+    for (const trace of newestFirst) if (trace.stage === stage) main.append(card(trace, open.has(trace)));
   }
   main.append(shape("svg", { class: "arrows", id: "arrows" }));
 }
