@@ -182,7 +182,7 @@ fn broken_files_are_named_with_their_line() {
     assert!(
         error(root.path())
             .1
-            .starts_with("values.yaml:2:7: error converting YAML to JSON: yaml: line 2: mapping")
+            .starts_with("values.yaml:2:7: error converting YAML to JSON: yaml: mapping")
     );
     let root = chart(&[(".helmignore", "a\n**/b\n")]);
     assert_eq!(

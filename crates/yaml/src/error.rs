@@ -44,6 +44,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The text without go-yaml's line, for those who print the place themselves.
+    pub fn without_line(&self) -> String {
+        match self {
+            Self::Syntax { problem, .. } => format!("yaml: {problem}"),
+            other => other.to_string(),
+        }
+    }
+
     /// Where the error was found; [`None`] when it is about a value that was to be written.
     pub fn position(&self) -> Option<Position> {
         match self {

@@ -1,6 +1,6 @@
 //! YAML to JSON, in the way of `sigs.k8s.io/yaml`.
 
-use crate::document::{Data, Id, Node};
+use crate::node::{Data, Id, Node};
 use crate::number::{format_float, format_json_float};
 use crate::resolve::{Scalar, short_tag};
 use crate::{Document, Error, MAX_DEPTH};

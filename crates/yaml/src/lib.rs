@@ -20,19 +20,22 @@
 //! # Ok::<(), stagelink_yaml::Error>(())
 //! ```
 
+mod build;
 mod document;
 mod emit;
 mod error;
 mod json;
+mod node;
 mod number;
 mod position;
 mod resolve;
 mod scan;
 
-pub use document::{Document, DuplicateKey, Node, NodeKind, ScalarStyle};
+pub use document::{Document, DuplicateKey};
 pub use emit::emit;
 pub use error::Error;
 pub use json::to_json;
+pub use node::{Node, NodeKind, ScalarStyle};
 pub use number::{format_float, format_json_float};
 pub use position::Position;
 pub use resolve::{Scalar, resolve_plain};

@@ -61,7 +61,7 @@ impl ChartError {
     }
 
     pub(crate) fn yaml(file: impl Into<String>, error: &stagelink_yaml::Error) -> Self {
-        let message = format!("error converting YAML to JSON: {error}");
+        let message = format!("error converting YAML to JSON: {}", error.without_line());
         let position = error.position().filter(|place| place.line > 0);
         Self {
             position,

@@ -222,7 +222,7 @@ mod tests {
             ),
             (
                 "a: 1\n---\nb: 2\nc: d: e\n",
-                "values.yaml:4:5: error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context; correct the YAML",
+                "values.yaml:4:5: error converting YAML to JSON: yaml: mapping values are not allowed in this context; correct the YAML",
             ),
             (
                 "a: 1\n--- b\n",
