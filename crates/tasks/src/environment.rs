@@ -2,7 +2,7 @@
 
 use stagelink_delivery::ports::{KeptnContext, TaskRequest};
 use stagelink_http::Resolve;
-use stagelink_plan::{TraceParent, TraceParentError};
+use stagelink_plan::TraceParent;
 use stagelink_promotion::Secret;
 
 /// What a task knows beside its arguments: what a pod under Keptn's operator has in its environment,
@@ -34,9 +34,6 @@ pub enum EnvironmentError {
     /// Not the JSON that Keptn gives.
     #[error("KEPTN_CONTEXT is not Keptn's JSON: {0}")]
     Context(#[source] serde_json::Error),
-    /// No traceparent.
-    #[error("TRACEPARENT is {0}")]
-    TraceParent(#[source] TraceParentError),
 }
 
 impl Environment {
@@ -50,14 +47,10 @@ impl Environment {
             Some(json) => serde_json::from_str(&json).map_err(EnvironmentError::Context)?,
             None => KeptnContext::default(),
         };
-        let trace_parent = match get("TRACEPARENT") {
-            Some(text) => Some(text.parse().map_err(EnvironmentError::TraceParent)?),
-            // Keptn has put there what it could; a task can do without.
-            None => context
-                .metadata
-                .get("traceparent")
-                .and_then(|text| text.parse().ok()),
-        };
+        // What is malformed counts as absent, as W3C's Trace Context wants it.
+        let named = get("TRACEPARENT").and_then(|text| text.parse().ok());
+        let in_context = || context.metadata.get("traceparent")?.parse().ok();
+        let trace_parent = named.or_else(in_context);
         Ok(Self {
             trace_parent,
             revision: commit(&context),
@@ -122,14 +115,19 @@ mod tests {
         let other = "00-11111111111111111111111111111111-2222222222222222-01";
         let environment = read(&[("KEPTN_CONTEXT", CONTEXT), ("TRACEPARENT", other)]).unwrap();
         assert_eq!(environment.trace_parent.unwrap().to_string(), other);
+        let environment = read(&[("KEPTN_CONTEXT", CONTEXT), ("TRACEPARENT", "00-1")]).unwrap();
+        assert_eq!(environment.trace_parent.unwrap().to_string(), link);
         assert!(read(&[]).unwrap().trace_parent.is_none());
     }
 
     #[test]
-    fn a_broken_variable_is_named() {
-        for (name, value) in [("KEPTN_CONTEXT", "{"), ("TRACEPARENT", "00-1")] {
-            let error = read(&[(name, value)]).unwrap_err().to_string();
-            assert!(error.starts_with(name), "{error}");
-        }
+    fn a_broken_context_is_named_and_not_repeated() {
+        let error = read(&[("KEPTN_CONTEXT", "s3cret")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("KEPTN_CONTEXT is not") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 }

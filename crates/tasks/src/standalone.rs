@@ -168,12 +168,6 @@ mod tests {
                 2,
                 "error: KEPTN_CONTEXT is not",
             ),
-            (
-                "load --url http://a/",
-                &[("TRACEPARENT", "x")],
-                2,
-                "error: TRACEPARENT is not",
-            ),
         ] {
             let told = task(line, variables);
             assert_eq!(told.code, code, "{line}: {told:?}");

@@ -60,16 +60,16 @@ async fn it_waits_until_the_target_is_up_and_its_numbers_are_there() {
     while target.count() < 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let end = wait(&["--prometheus", &url, "--job=shop", "--timeout=500ms"]).await;
+    let end = wait(&["--prometheus", &url, "--job=shop", "--timeout=2s"]).await;
     assert_eq!(end.outcome, Outcome::Error, "{end:?}");
     assert_eq!(
         end.report.message,
-        "up{job=\"shop\"}: 0 of 1 targets are up; gave up after 500ms"
+        "up{job=\"shop\"}: 0 of 1 targets are up; gave up after 2s"
     );
-    let end = wait(&["--prometheus", &url, "--job=other", "--timeout=200ms"]).await;
+    let end = wait(&["--prometheus", &url, "--job=other", "--timeout=2s"]).await;
     assert_eq!(
         end.report.message,
-        "up{job=\"other\"}: there is no such target; gave up after 200ms"
+        "up{job=\"other\"}: there is no such target; gave up after 2s"
     );
 
     up.store(true, Ordering::SeqCst);
