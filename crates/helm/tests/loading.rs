@@ -5,11 +5,13 @@
     reason = "a test that cannot be set up has to fail"
 )]
 
-use flate2::{Compression, write::GzEncoder};
-use stagelink_helm::chart::{LoadOptions, MAX_FILE_SIZE};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use proptest::prelude::*;
+use stagelink_helm::chart::{File, LoadOptions, MAX_FILE_SIZE};
 use stagelink_helm::values::ValueSources;
 use stagelink_helm::{Chart, ChartErrorKind, ParsedChart, RenderInput};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -50,7 +52,7 @@ fn package(files: &[(&str, &[u8])]) -> Vec<u8> {
         .expect("archive")
 }
 
-fn names(files: &[stagelink_helm::chart::File]) -> Vec<&str> {
+fn names(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.name.as_str()).collect()
 }
 
@@ -373,4 +375,38 @@ fn duplicate_keys_are_as_lenient_as_helm() {
     let document =
         stagelink_yaml::Document::parse(chart.values_yaml().expect("file")).expect("yaml");
     assert_eq!(document.duplicate_keys()[0].again.line, 3);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_archive_is_an_error_or_a_chart(damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let package = package(&[("app/Chart.yaml", b"name: app\nversion: 1.0.0\n"), ("app/values.yaml", b"a: 1\n")]);
+        let mut data = Vec::new();
+        GzDecoder::new(package.as_slice()).read_to_end(&mut data).expect("archive");
+        for (at, byte) in damage {
+            let at = at.index(data.len());
+            data[at] = byte;
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&data).expect("archive");
+        let root = tempfile::tempdir().expect("directory");
+        write(root.path(), "app.tgz", encoder.finish().expect("archive"));
+        let _ = Chart::load(root.path().join("app.tgz"));
+    }
+
+    #[test]
+    fn any_content_is_an_error_or_a_chart(
+        metadata in "(name: a\nversion: 1\n)?[-a-z:{}\\[\\] \n'*&]{0,40}",
+        values in "[-a-z:{}\\[\\] \n'*&]{0,40}",
+        name in "(templates|charts|crds)?/?[a-z./]{0,12}(.tgz|.yaml)?",
+    ) {
+        let file = |name: &str, text: &str| File { name: name.to_owned(), data: text.as_bytes().into() };
+        let files = vec![file("Chart.yaml", &metadata), file("values.yaml", &values), file(&name, &values)];
+        if let Ok(chart) = Chart::from_files(files) {
+            prop_assert!(chart.values().is_object());
+            let _ = ParsedChart::new(chart).render(&RenderInput::default());
+        }
+    }
 }
