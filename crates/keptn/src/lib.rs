@@ -4,7 +4,7 @@
 //! (commit 40e195d, Apache-2.0), in all versions that it serves: the older shapes are read too, and
 //! helper methods hide the difference. Nothing here talks to a cluster, runs a task or asks a
 //! provider; reading is lenient (a `null` is an absent field, unknown fields are ignored) and
-//! validation says everything that is wrong, with its place.
+//! [`validate`] says everything that is wrong, with its place.
 //!
 //! ```
 //! use stagelink_keptn::{Runtime, TaskDefinitionSpec};
@@ -40,9 +40,12 @@ mod lenient;
 mod metric;
 mod metrics_provider;
 mod nearest;
+mod quantity;
 mod reference;
 mod task;
 mod task_definition;
+mod timestamp;
+mod validate;
 mod workload;
 mod workload_instance;
 mod workload_version;
@@ -75,6 +78,7 @@ pub use task_definition::{
     AutomountServiceAccountToken, FunctionSpec, InlineFunction, Parameters, Runtime,
     SecureParameters, TaskDefinitionSpec, UrlReference,
 };
+pub use validate::{validate, validate_document};
 pub use workload::{WorkloadPhases, WorkloadSpec};
 pub use workload_instance::WorkloadInstanceSpec;
 pub use workload_version::WorkloadVersionSpec;
