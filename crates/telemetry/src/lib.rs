@@ -36,7 +36,7 @@ pub use export::{
     DEFAULT_WAIT, ExportError, ExportReport, Exporter, ExporterReport, export_pending,
 };
 pub use file::FileExporter;
-pub use otlp::{Environment, OtlpExporter, OtlpSettings, Protocol, resource};
+pub use otlp::{Environment, OtlpExporter, OtlpSettings, Protocol};
 pub use reader::{SpansRead, read_spans, read_spans_file};
 pub use set_up::Exporters;
 pub use span::{Attributes, Event, Kind, Link, Span, Status, Value};

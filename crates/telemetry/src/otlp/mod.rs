@@ -28,8 +28,9 @@ use stagelink_plan::TraceParent;
 use crate::export::{ExportError, Exporter};
 use crate::span::{Attributes, Kind, Span, Status, Value};
 use client::Client;
+pub(crate) use settings::resource;
 use settings::without_credentials;
-pub use settings::{Environment, OtlpSettings, Protocol, resource};
+pub use settings::{Environment, OtlpSettings, Protocol};
 
 /// Sends to a collector.
 #[derive(Debug)]
@@ -44,14 +45,17 @@ impl OtlpExporter {
     }
 
     /// Builds the SDK's exporter; its channel must be built within a runtime.
-    fn build(&self, client: &Client) -> Result<opentelemetry_otlp::SpanExporter, ExportError> {
+    fn build(
+        &self,
+        client: Option<Client>,
+    ) -> Result<opentelemetry_otlp::SpanExporter, ExportError> {
         let settings = &self.settings;
         let builder = opentelemetry_otlp::SpanExporter::builder();
         // The next hook tries again anyway, so do not hold up this one.
         let retries = RetryPolicy::recommended().with_max_retries(2);
         let headers = settings.headers.iter().cloned().collect();
-        let mut exporter = match settings.protocol {
-            Protocol::HttpProtobuf => {
+        let mut exporter = match client {
+            Some(client) => {
                 let mut builder = builder
                     .with_http()
                     .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
@@ -59,13 +63,13 @@ impl OtlpExporter {
                     .with_timeout(settings.timeout)
                     .with_headers(headers)
                     .with_retry_policy(retries)
-                    .with_http_client(client.clone());
+                    .with_http_client(client);
                 if settings.gzip {
                     builder = builder.with_compression(Compression::Gzip);
                 }
                 builder.build()
             }
-            Protocol::Grpc => {
+            None => {
                 let headers: http::HeaderMap = (&headers)
                     .try_into()
                     .map_err(|_| ExportError("a header is not valid".to_owned()))?;
@@ -135,13 +139,17 @@ impl Exporter for OtlpExporter {
     async fn export(&self, spans: &[Span]) -> Result<(), ExportError> {
         // Another part of the program may have chosen a provider; then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new(&self.settings)?;
-        let exporter = self.build(&client)?;
+        // gRPC brings a client of its own.
+        let client = match self.settings.protocol {
+            Protocol::Grpc => None,
+            Protocol::HttpProtobuf => Some(Client::new(&self.settings)?),
+        };
+        let exporter = self.build(client.clone())?;
         let batch = spans.iter().map(span_data).collect();
         let sent = exporter.export(batch).await;
         sent.map_err(|error| {
-            let detail = client.take_error().unwrap_or_else(|| error.to_string());
-            self.error(&detail)
+            let noted = client.and_then(|client| client.take_error());
+            self.error(&noted.unwrap_or_else(|| error.to_string()))
         })
     }
 }

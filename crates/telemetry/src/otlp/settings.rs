@@ -219,7 +219,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who sends: `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` over our own name and version,
 /// and a warning if an entry cannot be understood.
-pub fn resource(variable: &dyn Fn(&str) -> Option<String>) -> (Attributes, Option<String>) {
+pub(crate) fn resource(variable: &dyn Fn(&str) -> Option<String>) -> (Attributes, Option<String>) {
     let mut attributes: Attributes = [
         ("service.name", "stagelink"),
         ("service.version", env!("CARGO_PKG_VERSION")),
