@@ -1,2 +1,73 @@
-//! The stagelink command.
-fn main() {}
+//! The `stagelink` command: for people, and for continuous integration.
+//!
+//! It plays Argo CD on one machine. The plugin, the hooks and the demo's service are separate
+//! programs; this executable holds them all and calls itself.
+
+mod arguments;
+mod chart;
+mod deliver;
+mod demo;
+mod exit;
+mod lint;
+mod output;
+mod programs;
+mod progress;
+mod stage;
+mod status;
+mod summary;
+mod template;
+mod trace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use arguments::{Arguments, Command, Words};
+use exit::{CommandError, End, exit_code};
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo(arguments) => exit_code(demo::run(&arguments)),
+        Command::Template(arguments) => exit_code(template::run(&arguments)),
+        Command::Deliver(arguments) => exit_code(stage::run(&arguments)),
+        Command::Lint(arguments) => exit_code(lint::run(&arguments)),
+        Command::Status(arguments) => exit_code(status::run(&arguments)),
+        Command::Trace(arguments) => exit_code(trace::run(&arguments)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "stagelink", &mut script);
+            let text = String::from_utf8_lossy(&script);
+            exit_code(output::text(&text).map(|()| End::Passed))
+        }
+        Command::Cmp(words) => stagelink_cmp::run(words.named("stagelink-cmp")),
+        Command::Hook(words) => hook(&words),
+        Command::Task(words) => stagelink_hooks::task(words.named("stagelink-task")),
+        Command::DemoService(words) => stagelink_demo_service::main(words.named("demo-service")),
+    }
+}
+
+/// Runs one of the hooks: `presync`, `postsync` or `syncfail`.
+fn hook(words: &Words) -> ExitCode {
+    use stagelink_hooks::Hook;
+    let hook = match words.words.first().and_then(|word| word.to_str()) {
+        Some("presync") => Hook::PreSync,
+        Some("postsync") => Hook::PostSync,
+        Some("syncfail") => Hook::SyncFail,
+        _ => {
+            return exit_code(Err(CommandError::input(anyhow::anyhow!(
+                "name a hook: presync, postsync or syncfail"
+            ))));
+        }
+    };
+    stagelink_hooks::main(hook, words.words.clone())
+}
+
+impl Words {
+    /// The words after a program's name.
+    fn named(&self, program: &str) -> Vec<OsString> {
+        let mut words = vec![OsString::from(program)];
+        words.extend(self.words.iter().cloned());
+        words
+    }
+}
