@@ -11,7 +11,6 @@ use clap_complete::Shell;
 #[command(
     name = "stagelink",
     version,
-    propagate_version = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 passed, 1 did not pass, 2 usage or input error, 3 broken environment."
 )]

@@ -1,5 +1,6 @@
 //! What deliveries end with: a table for people, a document for programs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
@@ -41,6 +42,8 @@ pub(crate) struct DeliverySummary {
     app: String,
     stage: String,
     version: String,
+    /// Version of each workload, by its name.
+    workloads: BTreeMap<String, String>,
     revision: Option<String>,
     digest: String,
     delivery: u64,
@@ -86,6 +89,11 @@ impl DeliverySummary {
             app: ledger.app.clone(),
             stage: ledger.stage.clone(),
             version: delivery.app_version.clone(),
+            workloads: attempt
+                .workloads
+                .iter()
+                .map(|workload| (workload.name.clone(), workload.version.clone()))
+                .collect(),
             revision: attempt.revision.clone(),
             digest: delivery.digest.to_string(),
             delivery: delivery.number,
@@ -119,6 +127,15 @@ impl DeliverySummary {
 }
 
 impl DeliverySummary {
+    /// The version that all workloads have, else the app's own.
+    fn shown_version(&self) -> String {
+        let versions: BTreeSet<&String> = self.workloads.values().collect();
+        match versions.first() {
+            Some(only) if versions.len() == 1 => (*only).clone(),
+            _ => self.version.clone(),
+        }
+    }
+
     /// The delivery in a few lines, for people.
     pub(crate) fn lines(&self, ran: bool) -> String {
         let commit: String = self
@@ -176,7 +193,7 @@ impl Summary {
             let commit = delivery.revision.as_deref().unwrap_or("-");
             table.add_row([
                 delivery.stage.clone(),
-                delivery.version.clone(),
+                delivery.shown_version(),
                 commit.chars().take(7).collect(),
                 delivery.outcome.to_string(),
                 delivery.trace_id.clone(),
@@ -204,7 +221,7 @@ impl Summary {
                     format!(
                         "{} {} {}",
                         other.stage,
-                        other.version,
+                        other.shown_version(),
                         phase.map_or("delivery", |phase| phase.name)
                     )
                 },

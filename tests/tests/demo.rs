@@ -120,7 +120,7 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
         .filter(|span| span["traceId"] == dev_v3["trace_id"])
         .flat_map(|span| span["events"].as_array().into_iter().flatten())
         .filter_map(|event| event["name"].as_str())
-        .filter(|name| name.contains("did not meet objective '<0.50'"))
+        .filter(|name| name.contains("did not meet objective '<500'"))
         .collect();
     assert!(!why.is_empty(), "no event says why v3 failed");
     assert_eq!(root_of(dev_v3)["status"]["code"], 2);

@@ -361,6 +361,8 @@ fn start(program: Program, template: &Value, resolve: &[String]) -> anyhow::Resu
     let address = if tells_address {
         match first_line(&mut child).and_then(|line| {
             line.trim()
+                .trim_start_matches("http://")
+                .trim_end_matches('/')
                 .parse()
                 .with_context(|| format!("the process printed no address: {line}"))
         }) {

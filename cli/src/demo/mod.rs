@@ -306,6 +306,11 @@ impl Monitoring {
                 .context("the demo's service told no address")
                 .or_environment()?;
         }
+        if address.trim().is_empty() {
+            return Err(CommandError::environment(anyhow!(
+                "the demo's service ended before it listened"
+            )));
+        }
         Ok(Self {
             child,
             address: address.trim().to_owned(),
@@ -313,7 +318,7 @@ impl Monitoring {
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.address.clone()
     }
 }
 

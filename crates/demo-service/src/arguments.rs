@@ -27,15 +27,14 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
 
-    /// How long it takes for an answer.
+    /// How long it takes for an answer [default: 5ms, and 700ms in v3, the version that is too slow]
     #[arg(
         long,
         value_name = "DURATION",
         env = "DEMO_LATENCY",
-        default_value = "5ms",
         value_parser = humantime::parse_duration
     )]
-    pub latency: Duration,
+    pub latency: Option<Duration>,
 
     /// A service that it asks first for every answer.
     #[arg(long, value_name = "URL")]
@@ -54,4 +53,15 @@ pub struct Arguments {
     /// End when standard input is closed, so that it never outlives who started it.
     #[arg(long)]
     pub exit_on_stdin_close: bool,
+}
+
+/// The version that the demo's evaluation stops.
+const SLOW_VERSION: &str = "v3";
+
+impl Arguments {
+    /// How long an answer takes: what was asked for, else what is usual for the version.
+    pub fn usual_latency(&self) -> Duration {
+        let usual = if self.version == SLOW_VERSION { 700 } else { 5 };
+        self.latency.unwrap_or(Duration::from_millis(usual))
+    }
 }

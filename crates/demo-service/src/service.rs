@@ -93,7 +93,7 @@ impl Service {
             listener,
             state: Arc::new(State {
                 version: arguments.version.clone(),
-                latency: arguments.latency,
+                latency: arguments.usual_latency(),
                 backend,
                 metrics: Metrics::new(&arguments.version),
             }),
