@@ -1,8 +1,8 @@
 //! The functions that every template has (Go 1.26's `text/template/funcs.go`).
 
 use crate::error::FunctionError;
-use crate::fmt::{display, sprint, sprintf, sprintln};
-use crate::function::{Function, FunctionTable, IntoFunction, Rest, ShortCircuit};
+use crate::fmt::{sprint, sprintf, sprintln};
+use crate::function::{Function, FunctionTable, IntoFunction, Rest, Special};
 use crate::value::{GoString, Kind, List, Value};
 
 type Result<T> = std::result::Result<T, FunctionError>;
@@ -11,14 +11,23 @@ impl FunctionTable {
     /// A table with Go's own functions.
     pub fn builtin() -> Self {
         let mut table = Self::empty();
-        for (name, kind) in [("and", ShortCircuit::And), ("or", ShortCircuit::Or)] {
-            let function = (|_: Value, _: Rest<Value>| Value::Nil).into_function(name);
+        for (name, kind) in [
+            ("and", Special::And),
+            ("or", Special::Or),
+            ("call", Special::Call),
+            ("len", Special::Len),
+        ] {
+            // The evaluator does what they do.
+            let function = if kind == Special::Len {
+                (|_: Value| Value::Nil).into_function(name)
+            } else {
+                (|_: Value, _: Rest<Value>| Value::Nil).into_function(name)
+            };
             table.insert(Function {
-                short_circuit: Some(kind),
+                special: Some(kind),
                 ..function
             });
         }
-        table.add("call", call);
         table.add("eq", eq);
         table.add("ge", |left: Value, right: Value| {
             less(&left, &right).map(|less| !less)
@@ -32,7 +41,6 @@ impl FunctionTable {
         table.add("le", |left: Value, right: Value| {
             less_or_equal(&left, &right)
         });
-        table.add("len", |value: Value| len(&value));
         table.add("lt", |left: Value, right: Value| less(&left, &right));
         table.add("ne", ne);
         table.add("not", |value: Value| !value.is_true());
@@ -65,12 +73,12 @@ fn text(values: &[Value]) -> Vec<u8> {
     }
 }
 
-fn call(function: Value, _: Rest<Value>) -> Result<Value> {
-    if function.is_nil() {
-        return Err("call of nil".into());
+/// The error of `call`: there are no values that are functions.
+pub(crate) fn call(name: &str, function: Option<&Value>) -> FunctionError {
+    match function {
+        None | Some(Value::Nil) => "call of nil".into(),
+        Some(other) => format!("non-function {name} of type {}", other.type_name()).into(),
     }
-    let shown = String::from_utf8_lossy(&display(&function)).into_owned();
-    Err(format!("non-function {shown} of type {}", function.type_name()).into())
 }
 
 /// The kinds that can be compared.
@@ -187,23 +195,25 @@ fn less_or_equal(left: &Value, right: &Value) -> Result<bool> {
     Ok(less(left, right)? || equal(left, right)?)
 }
 
-fn len(value: &Value) -> Result<i64> {
+/// `len` of a value; `None` is no value at all.
+pub(crate) fn len(value: Option<&Value>) -> Result<i64> {
     let length = match value {
-        Value::Nil => return Err("len of nil pointer".into()),
-        Value::String(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::List(list) => list.len(),
-        Value::Map(map) => map.len(),
-        Value::Object(object) => match object.entries() {
+        None => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        Some(Value::Nil) => return Err("len of nil pointer".into()),
+        Some(Value::String(text)) => text.len(),
+        Some(Value::Bytes(bytes)) => bytes.len(),
+        Some(Value::List(list)) => list.len(),
+        Some(Value::Map(map)) => map.len(),
+        Some(Value::Object(object)) => match object.entries() {
             Some(entries) => entries.len(),
             None => return Err(format!("len of type {}", object.type_name()).into()),
         },
-        other => return Err(format!("len of type {}", other.type_name()).into()),
+        Some(other) => return Err(format!("len of type {}", other.type_name()).into()),
     };
     Ok(i64::try_from(length).unwrap_or(i64::MAX))
 }
 
-/// Reads an index into something of this length (Go's `indexArg`).
+/// Reads an index or bound, up to a limit (Go's `indexArg`).
 fn position(index: &Value, limit: usize) -> Result<usize> {
     let number = match index {
         Value::Nil => return Err("cannot index slice/array with nil".into()),
@@ -215,7 +225,7 @@ fn position(index: &Value, limit: usize) -> Result<usize> {
     };
     usize::try_from(number)
         .ok()
-        .filter(|number| *number < limit)
+        .filter(|number| *number <= limit)
         .ok_or_else(|| format!("index out of range: {number}").into())
 }
 
@@ -223,13 +233,24 @@ fn index(item: Value, indexes: Rest<Value>) -> Result<Value> {
     if item.is_nil() {
         return Err("index of untyped nil".into());
     }
+    let out_of_range =
+        |what| move || FunctionError::new(format!("reflect: {what} index out of range"));
     let mut item = item;
     for index in &indexes.0 {
         item = match &item {
             Value::Nil => return Err("index of nil pointer".into()),
-            Value::List(list) => list.get(position(index, list.len())?).unwrap_or_default(),
-            Value::Bytes(bytes) => Value::Uint64(u64::from(bytes[position(index, bytes.len())?])),
-            Value::String(text) => Value::Uint64(u64::from(text[position(index, text.len())?])),
+            Value::List(list) => {
+                let position = position(index, list.len())?;
+                list.get(position).ok_or_else(out_of_range("slice"))?
+            }
+            Value::Bytes(bytes) => {
+                let byte = bytes.get(position(index, bytes.len())?);
+                Value::Uint64(u64::from(*byte.ok_or_else(out_of_range("slice"))?))
+            }
+            Value::String(text) => {
+                let byte = text.get(position(index, text.len())?);
+                Value::Uint64(u64::from(*byte.ok_or_else(out_of_range("string"))?))
+            }
             Value::Map(map) => match map.get(key(index)?) {
                 Some(value) => value,
                 None if map.kind() == crate::value::MapKind::String => "".into(),
@@ -263,8 +284,13 @@ fn key(index: &Value) -> Result<&GoString> {
 
 fn slice(item: Value, indexes: Rest<Value>) -> Result<Value> {
     let indexes = indexes.0;
+    if item.is_nil() {
+        return Err("slice of untyped nil".into());
+    }
+    if indexes.len() > 3 {
+        return Err(format!("too many slice indexes: {}", indexes.len()).into());
+    }
     let length = match &item {
-        Value::Nil => return Err("slice of untyped nil".into()),
         Value::String(_) if indexes.len() == 3 => {
             return Err("cannot 3-index slice a string".into());
         }
@@ -273,12 +299,9 @@ fn slice(item: Value, indexes: Rest<Value>) -> Result<Value> {
         Value::List(list) => list.len(),
         other => return Err(format!("can't slice item of type {}", other.type_name()).into()),
     };
-    if indexes.len() > 3 {
-        return Err(format!("too many slice indexes: {}", indexes.len()).into());
-    }
     let mut bounds = [0, length, length];
     for (bound, index) in bounds.iter_mut().zip(&indexes) {
-        *bound = position(index, length + 1)?;
+        *bound = position(index, length)?;
     }
     let [start, end, capacity] = bounds;
     if start > end {

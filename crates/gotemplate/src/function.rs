@@ -65,7 +65,10 @@ impl Parameter {
             Self::Int64 => matches!(value, Value::Int64(_)),
             Self::Float => matches!(value, Value::Float(_)),
             Self::String => matches!(value, Value::String(_)),
-            Self::List => matches!(value, Value::List(list) if list.kind() == ListKind::Any),
+            Self::List => {
+                let name = ListKind::Any.type_name();
+                matches!(value, Value::List(list) if list.kind().type_name() == name)
+            }
             Self::Strings => matches!(value, Value::List(list) if list.kind() == ListKind::String),
             // A named map type is assignable to the unnamed type that it is made of.
             Self::Map => matches!(value, Value::Map(map) if map.kind() != MapKind::String),
@@ -183,7 +186,7 @@ pub struct Function {
     pub(crate) name: Rc<str>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) is_variadic: bool,
-    pub(crate) short_circuit: Option<ShortCircuit>,
+    pub(crate) special: Option<Special>,
     pub(crate) native: Rc<Native>,
 }
 
@@ -202,17 +205,23 @@ impl Function {
             name: name.into(),
             parameters,
             is_variadic,
-            short_circuit: None,
+            special: None,
             native: Rc::new(native),
         }
     }
 }
 
-/// `and` and `or` do not evaluate what they do not need.
+/// Functions that need more than the values of their arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ShortCircuit {
+pub(crate) enum Special {
+    /// Does not evaluate what it does not need.
     And,
+    /// Does not evaluate what it does not need.
     Or,
+    /// Names its first argument in errors.
+    Call,
+    /// Tells no value from a nil.
+    Len,
 }
 
 impl fmt::Debug for Function {
@@ -258,7 +267,7 @@ macro_rules! into_function {
                     name: name.into(),
                     parameters: vec![$($argument::PARAMETER),*],
                     is_variadic: false,
-                    short_circuit: None,
+                    special: None,
                     native: Rc::new(move |current, values| {
                         let mut values = values.into_iter();
                         $(let $argument = values
@@ -286,7 +295,7 @@ macro_rules! into_function {
                     name: name.into(),
                     parameters: vec![$($argument::PARAMETER,)* Last::PARAMETER],
                     is_variadic: true,
-                    short_circuit: None,
+                    special: None,
                     native: Rc::new(move |current, values| {
                         let mut values = values.into_iter();
                         $(let $argument = values

@@ -225,18 +225,27 @@ fn quote_with(bytes: &[u8], mark: char, ascii: bool) -> String {
     text
 }
 
-/// Go's `strconv.IsPrint`, nearly: letters, marks, numbers, punctuation, symbols and ASCII space.
-fn is_printable(character: char) -> bool {
-    // Rust escapes what Unicode calls not printable in the same sense.
-    character.escape_debug().len() == 1
-        || matches!(character, '\'' | '"' | '\\')
-        || is_combining(character)
+/// True for letters, marks, numbers, punctuation, symbols and the ASCII space (`strconv.IsPrint`).
+pub fn is_printable(character: char) -> bool {
+    if character.is_ascii() {
+        return matches!(character, ' '..='~');
+    }
+    // Rust escapes what Unicode calls not printable in the same sense; a mark must not come first.
+    let mut text = String::from("a");
+    text.push(character);
+    text.escape_debug().count() == 2
 }
 
-/// Combining marks are printable in Go; Rust escapes them where they begin a text.
-fn is_combining(character: char) -> bool {
-    character.is_alphanumeric()
-        || matches!(u32::from(character), 0x300..=0x36f | 0x483..=0x489 | 0x20d0..=0x20f0 | 0xfe00..=0xfe0f)
+/// The beginning of a text: this many characters (`%.10s`).
+pub(crate) fn first_characters(bytes: &[u8], count: usize) -> &[u8] {
+    let mut end = 0;
+    for _ in 0..count {
+        match decode(&bytes[end..]) {
+            Some((_, width)) => end += width,
+            None => break,
+        }
+    }
+    &bytes[..end]
 }
 
 /// The content of a quoted string or raw string (`strconv.Unquote`).
@@ -253,7 +262,18 @@ pub fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
             let mut bytes = Vec::with_capacity(inner.len());
             let mut rest = inner;
             while !rest.is_empty() {
-                rest = unescape(rest, b'"', &mut bytes)?;
+                let (unit, after) = unescape(rest, b'"')?;
+                match unit {
+                    Unit::Byte(byte) => bytes.push(byte),
+                    // A byte that is not UTF-8 stays what it is.
+                    Unit::Character('\u{fffd}') if rest.len() - after.len() == 1 => {
+                        bytes.push(rest[0]);
+                    }
+                    Unit::Character(character) => {
+                        bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+                rest = after;
             }
             Some(bytes)
         }
@@ -261,37 +281,49 @@ pub fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The character of a literal in single quotes.
-pub fn unquote_character(literal: &[u8]) -> Option<char> {
-    let [b'\'', inner @ .., b'\''] = literal else {
-        return None;
+/// Why a literal in single quotes is no character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CharacterError {
+    /// What is in the quotes cannot be read.
+    Syntax,
+    /// There is more than one character.
+    Length,
+}
+
+/// The code of the character of a literal in single quotes (`strconv.UnquoteChar`).
+///
+/// # Errors
+/// [`CharacterError`].
+pub fn unquote_character(literal: &[u8]) -> Result<u32, CharacterError> {
+    let Some(inner) = literal.strip_prefix(b"'") else {
+        return Err(CharacterError::Syntax);
     };
-    let mut bytes = Vec::new();
-    let rest = unescape(inner, b'\'', &mut bytes)?;
-    if !rest.is_empty() {
-        return None;
-    }
-    match bytes.as_slice() {
-        [byte] => Some(char::from(*byte)),
-        bytes => std::str::from_utf8(bytes).ok()?.chars().next(),
+    match unescape(inner, b'\'') {
+        Some((unit, b"'")) => Ok(match unit {
+            Unit::Byte(byte) => u32::from(byte),
+            Unit::Character(character) => u32::from(character),
+        }),
+        Some(_) => Err(CharacterError::Length),
+        None => Err(CharacterError::Syntax),
     }
 }
 
-/// Takes one character or escape sequence off `text`; gives the rest.
-fn unescape<'a>(text: &'a [u8], mark: u8, bytes: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// What a character or escape sequence stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Byte(u8),
+    Character(char),
+}
+
+/// Takes one character or escape sequence off a text; gives the rest too.
+fn unescape(text: &[u8], mark: u8) -> Option<(Unit, &[u8])> {
     let (escape, rest) = match text {
-        [b'\n', ..] => return None,
+        [b'\n', ..] | [] | [b'\\'] => return None,
         [byte, ..] if *byte == mark => return None,
         [b'\\', escape, rest @ ..] => (*escape, rest),
-        [b'\\'] | [] => return None,
-        [byte, rest @ ..] if byte.is_ascii() => {
-            bytes.push(*byte);
-            return Some(rest);
-        }
         text => {
-            let (_, width) = decode(text)?;
-            bytes.extend_from_slice(&text[..width]);
-            return Some(&text[width..]);
+            let (character, width) = decode(text)?;
+            return Some((Unit::Character(character), &text[width..]));
         }
     };
     let simple = match escape {
@@ -307,29 +339,25 @@ fn unescape<'a>(text: &'a [u8], mark: u8, bytes: &mut Vec<u8>) -> Option<&'a [u8
         _ => None,
     };
     if let Some(byte) = simple {
-        bytes.push(byte);
-        return Some(rest);
+        return Some((Unit::Byte(byte), rest));
     }
-    let number =
-        |digits: &[u8], base| u32::from_str_radix(std::str::from_utf8(digits).ok()?, base).ok();
-    match escape {
-        b'x' => {
-            bytes.push(u8::try_from(number(rest.get(..2)?, 16)?).ok()?);
-            Some(&rest[2..])
-        }
-        b'0'..=b'7' => {
-            let digits = &text[1..];
-            bytes.push(u8::try_from(number(digits.get(..3)?, 8)?).ok()?);
-            Some(&digits[3..])
-        }
-        b'u' | b'U' => {
-            let length = if escape == b'u' { 4 } else { 8 };
-            let character = char::from_u32(number(rest.get(..length)?, 16)?)?;
-            bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            Some(&rest[length..])
-        }
-        _ => None,
+    let (digits, length, base) = match escape {
+        b'x' => (rest, 2, 16),
+        b'0'..=b'7' => (&text[1..], 3, 8),
+        b'u' => (rest, 4, 16),
+        b'U' => (rest, 8, 16),
+        _ => return None,
+    };
+    let (digits, rest) = digits.split_at_checked(length)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
     }
+    let number = u32::from_str_radix(std::str::from_utf8(digits).ok()?, base).ok()?;
+    let unit = match escape {
+        b'u' | b'U' => Unit::Character(char::from_u32(number)?),
+        _ => Unit::Byte(u8::try_from(number).ok()?),
+    };
+    Some((unit, rest))
 }
 
 #[cfg(test)]
@@ -394,8 +422,10 @@ mod tests {
         }
         assert_eq!(quote(b"\xff\x01"), "\"\\xff\\x01\"");
         assert_eq!(quote_to_ascii("é".as_bytes()), "\"\\u00e9\"");
-        assert_eq!(unquote_character(b"'a'"), Some('a'));
-        assert_eq!(unquote_character(br"'\n'"), Some('\n'));
-        assert_eq!(unquote_character(b"'ab'"), None);
+        assert_eq!(unquote_character(b"'a'"), Ok(97));
+        assert_eq!(unquote_character(br"'\n'"), Ok(10));
+        assert_eq!(unquote_character(br"'\377'"), Ok(255));
+        assert_eq!(unquote_character(b"'ab'"), Err(CharacterError::Length));
+        assert_eq!(unquote_character(b"''"), Err(CharacterError::Syntax));
     }
 }

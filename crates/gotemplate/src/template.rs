@@ -7,7 +7,7 @@ use crate::error::{FunctionError, ParseError};
 use crate::execute::{Limits, MissingKey, State};
 use crate::function::FunctionTable;
 use crate::parse::node::Node;
-use crate::parse::parse;
+use crate::parse::{Definition, is_blank, parse};
 use crate::value::{GoString, Value};
 
 /// One parsed template.
@@ -22,32 +22,15 @@ pub(crate) struct Parsed {
 
 impl Parsed {
     /// Text name, line and byte column of a position, as Go's `ErrorContext` gives them.
-    pub(crate) fn locate(&self, position: usize, node: String) -> (String, usize, usize, String) {
+    pub(crate) fn locate(&self, position: usize) -> (String, usize, usize) {
         let before = &self.text[..position.min(self.text.len())];
         let line_start = before
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        (
-            self.text_name.to_string(),
-            line,
-            before.len() - line_start,
-            node,
-        )
+        (self.text_name.to_string(), line, before.len() - line_start)
     }
-
-    /// True if there is nothing but white space, as Go's `IsEmptyTree`.
-    fn is_empty(&self) -> bool {
-        is_blank(&self.nodes)
-    }
-}
-
-fn is_blank(nodes: &[Node]) -> bool {
-    nodes.iter().all(|node| match node {
-        Node::Text(text) => text.iter().all(u8::is_ascii_whitespace),
-        _ => false,
-    })
 }
 
 /// A set of templates that can call each other. Clones share what is parsed.
@@ -56,7 +39,8 @@ pub struct Templates {
     name: Rc<str>,
     functions: Rc<FunctionTable>,
     missing_key: MissingKey,
-    templates: HashMap<GoString, Rc<Parsed>>,
+    /// Shared by clones until one of them parses something.
+    templates: Rc<HashMap<GoString, Rc<Parsed>>>,
 }
 
 impl Templates {
@@ -77,7 +61,7 @@ impl Templates {
             name: name.into(),
             functions: Rc::new(functions),
             missing_key: MissingKey::default(),
-            templates: HashMap::new(),
+            templates: Rc::default(),
         }
     }
 
@@ -127,48 +111,20 @@ impl Templates {
     pub fn parse(&mut self, name: &str, text: impl AsRef<[u8]>) -> Result<(), ParseError> {
         let text: Rc<[u8]> = text.as_ref().into();
         let text_name: Rc<str> = name.into();
-        let functions = Rc::clone(&self.functions);
-        let (nodes, definitions) = parse(name, &text, &|function| functions.find(function))?;
-        let parsed = |name: GoString, nodes| {
-            Rc::new(Parsed {
-                name,
+        let functions = &self.functions;
+        let definitions = parse(name, &text, &|function| functions.find(function))?;
+        let templates = Rc::make_mut(&mut self.templates);
+        for Definition { name, nodes } in definitions {
+            if is_blank(&nodes) && templates.contains_key(&name) {
+                continue;
+            }
+            let parsed = Parsed {
+                name: name.clone(),
                 text_name: Rc::clone(&text_name),
                 text: Rc::clone(&text),
                 nodes,
-            })
-        };
-        let mut own: HashMap<GoString, Rc<Parsed>> = HashMap::new();
-        for definition in definitions {
-            let end = definition.end.min(text.len());
-            let template = parsed(definition.name.clone(), definition.nodes);
-            match own.get(&definition.name) {
-                Some(earlier) if !earlier.is_empty() => {
-                    if !template.is_empty() {
-                        return Err(ParseError {
-                            template: name.to_owned(),
-                            line: text[..end].iter().filter(|byte| **byte == b'\n').count() + 1,
-                            message: format!(
-                                "template: multiple definition of template {}",
-                                crate::strconv::quote(&definition.name)
-                            ),
-                        });
-                    }
-                }
-                _ => {
-                    own.insert(definition.name, template);
-                }
-            }
-        }
-        let main = parsed(name.into(), nodes);
-        // A text that defines a template of its own name keeps that one if the rest is blank.
-        if !main.is_empty() || !own.contains_key(name.as_bytes()) {
-            own.insert(name.into(), main);
-        }
-        for (name, template) in own {
-            if template.is_empty() && self.templates.contains_key(&name) {
-                continue;
-            }
-            self.templates.insert(name, template);
+            };
+            templates.insert(name, Rc::new(parsed));
         }
         Ok(())
     }
@@ -184,6 +140,6 @@ impl Templates {
         data: Value,
         limits: &Limits,
     ) -> Result<Vec<u8>, FunctionError> {
-        State::new(self, limits).execute_of(self, name.as_ref(), data)
+        State::new(self, limits).execute(name.as_ref(), data)
     }
 }

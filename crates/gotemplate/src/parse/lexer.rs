@@ -1,8 +1,12 @@
-//! From bytes to tokens, with byte positions. Follows Go 1.26's `text/template/parse` lexer.
+//! From bytes to tokens, with byte positions. Gives what Go 1.26's `text/template/parse` gives.
+
+use crate::strconv;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
+    /// What cannot be a token; [`Token::message`] says why.
+    Error,
     /// Text outside of actions.
     Text,
     /// `{{`, with or without trim marker.
@@ -20,11 +24,13 @@ pub(crate) enum TokenKind {
     /// `name`
     Identifier,
     /// `break`, `define`, …
-    Keyword,
+    Keyword(Keyword),
     /// `nil`
     Nil,
     /// A number.
     Number,
+    /// `1+2i`
+    Complex,
     /// `'a'`
     Character,
     /// `"a"`
@@ -49,34 +55,69 @@ pub(crate) enum TokenKind {
     End,
 }
 
-/// A piece of the template.
+/// A word with a meaning of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyword {
+    Block,
+    Break,
+    Continue,
+    Define,
+    Else,
+    End,
+    If,
+    Range,
+    Template,
+    With,
+}
+
+impl Keyword {
+    fn of(word: &[u8]) -> Option<Self> {
+        Some(match word {
+            b"block" => Self::Block,
+            b"break" => Self::Break,
+            b"continue" => Self::Continue,
+            b"define" => Self::Define,
+            b"else" => Self::Else,
+            b"end" => Self::End,
+            b"if" => Self::If,
+            b"range" => Self::Range,
+            b"template" => Self::Template,
+            b"with" => Self::With,
+            _ => return None,
+        })
+    }
+}
+
+/// A piece of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
-    /// Byte position of its first byte.
+    /// Byte position of its first byte; an error is on the line of this one.
     pub(crate) start: usize,
     /// Byte position after its last byte.
     pub(crate) end: usize,
+    /// Go's message for an error.
+    pub(crate) message: Option<Box<str>>,
 }
 
-/// What cannot be a token: Go's message, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LexError {
-    pub(crate) message: String,
-    pub(crate) position: usize,
+impl Token {
+    pub(crate) fn new(kind: TokenKind, start: usize, end: usize) -> Self {
+        Self {
+            kind,
+            start,
+            end,
+            message: None,
+        }
+    }
 }
-
-const KEYWORDS: &[&str] = &[
-    "block", "break", "continue", "define", "else", "end", "if", "range", "template", "with",
-];
 
 /// True for Go's white space within actions.
-pub(crate) fn is_space(byte: u8) -> bool {
+fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn is_alphanumeric(character: char) -> bool {
-    character == '_' || character.is_alphabetic() || character.is_numeric()
+    character == '_' || character.is_alphanumeric()
 }
 
 /// Gives the tokens of a template one by one.
@@ -86,58 +127,70 @@ pub(crate) struct Lexer<'a> {
     position: usize,
     inside_action: bool,
     parentheses: usize,
-    /// Text that follows is trimmed on its left.
-    trim_next_text: bool,
-    action_start: usize,
+    /// True after an error: nothing more is read.
+    failed: bool,
+    /// `break` and `continue` are names of functions.
+    loop_words_are_functions: [bool; 2],
 }
 
 impl<'a> Lexer<'a> {
-    pub(crate) fn new(input: &'a [u8]) -> Self {
+    /// `is_function` tells what names functions have.
+    pub(crate) fn new(input: &'a [u8], is_function: &dyn Fn(&str) -> bool) -> Self {
         Self {
             input,
             position: 0,
             inside_action: false,
             parentheses: 0,
-            trim_next_text: false,
-            action_start: 0,
+            failed: false,
+            loop_words_are_functions: [is_function("break"), is_function("continue")],
         }
     }
 
-    pub(crate) fn next(&mut self) -> Result<Token, LexError> {
-        if self.inside_action {
-            self.action()
-        } else {
-            self.text()
+    /// The next token; after the end and after errors there are more of their kind.
+    pub(crate) fn next(&mut self) -> Token {
+        match (self.failed, self.inside_action) {
+            (true, true) => self.error("unclosed action", self.position),
+            (true, false) => Token::new(TokenKind::End, self.position, self.position),
+            (false, true) => self.action(),
+            (false, false) => self.text(),
         }
     }
 
     fn rest(&self) -> &'a [u8] {
-        &self.input[self.position..]
+        self.input.get(self.position..).unwrap_or_default()
     }
 
     fn token(&self, kind: TokenKind, start: usize) -> Token {
+        Token::new(kind, start, self.position)
+    }
+
+    fn error(&mut self, message: impl Into<Box<str>>, start: usize) -> Token {
+        self.failed = true;
+        // What is asked for after an error is where the error is.
+        self.position = start;
         Token {
-            kind,
-            start,
-            end: self.position,
+            message: Some(message.into()),
+            ..Token::new(TokenKind::Error, start, start)
         }
     }
 
-    fn error<T>(&self, message: impl Into<String>, position: usize) -> Result<T, LexError> {
-        Err(LexError {
-            message: message.into(),
-            position,
-        })
+    fn skip_space(&mut self) {
+        let spaces = self.rest().iter().take_while(|byte| is_space(**byte));
+        self.position += spaces.count();
+    }
+
+    /// True and whether it trims, if a right delimiter is next.
+    fn right_delimiter(&self) -> Option<bool> {
+        match self.rest() {
+            [space, b'-', b'}', b'}', ..] if is_space(*space) => Some(true),
+            [b'}', b'}', ..] => Some(false),
+            _ => None,
+        }
     }
 
     /// Text up to the next action; comments vanish, and white space that is trimmed too.
-    fn text(&mut self) -> Result<Token, LexError> {
+    fn text(&mut self) -> Token {
         loop {
-            if std::mem::take(&mut self.trim_next_text) {
-                while self.rest().first().is_some_and(|byte| is_space(*byte)) {
-                    self.position += 1;
-                }
-            }
             let start = self.position;
             let Some(found) = find(self.rest(), b"{{") else {
                 self.position = self.input.len();
@@ -146,129 +199,106 @@ impl<'a> Lexer<'a> {
                 } else {
                     TokenKind::Text
                 };
-                return Ok(self.token(kind, start));
+                return self.token(kind, start);
             };
             let delimiter = start + found;
-            let trims = has_left_trim_marker(&self.input[delimiter + 2..]);
+            let trims = matches!(self.input.get(delimiter + 2..), Some([b'-', space, ..]) if is_space(*space));
             let mut end = delimiter;
-            if trims {
-                while end > start && is_space(self.input[end - 1]) {
-                    end -= 1;
-                }
+            while trims && end > start && is_space(self.input[end - 1]) {
+                end -= 1;
             }
+            self.position = delimiter;
             if end > start {
-                self.position = delimiter;
-                return Ok(Token {
-                    kind: TokenKind::Text,
-                    start,
-                    end,
-                });
+                return Token::new(TokenKind::Text, start, end);
             }
-            self.position = delimiter + 2;
-            let after_marker = self.position + if trims { 2 } else { 0 };
-            if self.input[after_marker..].starts_with(b"/*") {
-                self.position = after_marker;
-                self.comment(delimiter)?;
-                continue;
+            self.position += if trims { 4 } else { 2 };
+            if !self.rest().starts_with(b"/*") {
+                self.inside_action = true;
+                self.parentheses = 0;
+                return Token::new(TokenKind::LeftDelimiter, delimiter, delimiter + 2);
             }
-            self.position = after_marker;
-            self.inside_action = true;
-            self.parentheses = 0;
-            self.action_start = delimiter;
-            return Ok(self.token(TokenKind::LeftDelimiter, delimiter));
+            if let Some(error) = self.comment() {
+                return error;
+            }
         }
     }
 
-    fn comment(&mut self, delimiter: usize) -> Result<(), LexError> {
+    /// Skips a comment with its right delimiter; gives an error.
+    fn comment(&mut self) -> Option<Token> {
         let start = self.position;
         let Some(length) = find(&self.rest()[2..], b"*/") else {
-            return self.error("unclosed comment", start);
+            return Some(self.error("unclosed comment", start));
         };
         self.position += 2 + length + 2;
-        let trims = has_right_trim_marker(self.rest());
-        if trims {
-            self.position += 2;
+        match self.right_delimiter() {
+            None => return Some(self.error("comment ends before closing delimiter", start)),
+            Some(false) => self.position += 2,
+            Some(true) => {
+                self.position += 4;
+                self.skip_space();
+            }
         }
-        if !self.rest().starts_with(b"}}") {
-            let _ = delimiter;
-            return self.error("comment ends before closing delimiter", start);
-        }
-        self.position += 2;
-        self.trim_next_text = trims;
-        Ok(())
+        None
     }
 
-    fn action(&mut self) -> Result<Token, LexError> {
+    fn action(&mut self) -> Token {
         let start = self.position;
-        let rest = self.rest();
-        let trims = has_right_trim_marker(rest) && rest[2..].starts_with(b"}}");
-        if trims || rest.starts_with(b"}}") {
+        if let Some(trims) = self.right_delimiter() {
             if self.parentheses > 0 {
                 return self.error("unclosed left paren", start);
             }
-            self.position += if trims { 4 } else { 2 };
-            self.trim_next_text = trims;
-            self.inside_action = false;
-            // A trimmed delimiter stands where its braces are.
-            let start = if trims { start + 2 } else { start };
-            return Ok(self.token(TokenKind::RightDelimiter, start));
+            return self.end_of_action(trims);
         }
+        let rest = self.rest();
         let Some((character, width)) = decode(rest) else {
             return self.error("unclosed action", start);
         };
         match character {
-            ' ' | '\t' | '\r' | '\n' => {
-                while self.rest().first().is_some_and(|byte| is_space(*byte)) {
-                    // The space before a trim marker belongs to the marker.
-                    if has_right_trim_marker(self.rest()) && self.rest()[2..].starts_with(b"}}") {
-                        break;
-                    }
-                    self.position += 1;
-                }
-                if self.position == start {
-                    return self.action();
-                }
-                Ok(self.token(TokenKind::Space, start))
-            }
+            ' ' | '\t' | '\r' | '\n' => self.space(start),
             '=' => self.single(TokenKind::Assign, start),
-            ':' => {
-                if rest.get(1) != Some(&b'=') {
-                    return self.error("expected :=", start);
-                }
+            ':' if rest.get(1) == Some(&b'=') => {
                 self.position += 2;
-                Ok(self.token(TokenKind::Declare, start))
+                self.token(TokenKind::Declare, start)
             }
+            ':' => self.error("expected :=", start),
             '|' => self.single(TokenKind::Pipe, start),
-            '"' => self.quoted(start),
-            '`' => self.raw(start),
-            '\'' => self.character(start),
-            '$' => {
-                self.position += 1;
-                self.field_or_variable(TokenKind::Variable, start)
-            }
-            '.' => {
-                if rest.get(1).is_none_or(|next| !next.is_ascii_digit()) {
-                    self.position += 1;
-                    return self.field_or_variable(TokenKind::Field, start);
+            '"' => self.quoted(
+                TokenKind::QuotedString,
+                start,
+                b'"',
+                "unterminated quoted string",
+            ),
+            '\'' => self.quoted(
+                TokenKind::Character,
+                start,
+                b'\'',
+                "unterminated character constant",
+            ),
+            '`' => match find(&rest[1..], b"`") {
+                Some(length) => {
+                    self.position += length + 2;
+                    self.token(TokenKind::RawString, start)
                 }
-                self.number(start)
+                None => self.error("unterminated raw quoted string", start),
+            },
+            '$' => self.field_or_variable(TokenKind::Variable, start),
+            '.' if rest.get(1).is_some_and(|next| !next.is_ascii_digit()) => {
+                self.field_or_variable(TokenKind::Field, start)
             }
-            '+' | '-' | '0'..='9' => self.number(start),
+            '.' | '+' | '-' | '0'..='9' => self.number(start),
             '(' => {
                 self.parentheses += 1;
                 self.single(TokenKind::LeftParenthesis, start)
             }
+            ')' if self.parentheses == 0 => self.error("unexpected right paren", start),
             ')' => {
-                if self.parentheses == 0 {
-                    return self.error("unexpected right paren", start);
-                }
                 self.parentheses -= 1;
                 self.single(TokenKind::RightParenthesis, start)
             }
             character if is_alphanumeric(character) => self.identifier(start),
-            character if character.is_ascii() && !character.is_ascii_control() => {
+            '!'..='~' => {
                 self.position += width;
-                Ok(self.token(TokenKind::Other, start))
+                self.token(TokenKind::Other, start)
             }
             character => self.error(
                 format!("unrecognized character in action: {}", unicode(character)),
@@ -277,9 +307,32 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn single(&mut self, kind: TokenKind, start: usize) -> Result<Token, LexError> {
+    fn end_of_action(&mut self, trims: bool) -> Token {
+        // A trimmed delimiter stands where its braces are.
+        let start = self.position + if trims { 2 } else { 0 };
+        self.position = start + 2;
+        if trims {
+            self.skip_space();
+        }
+        self.inside_action = false;
+        Token::new(TokenKind::RightDelimiter, start, start + 2)
+    }
+
+    fn space(&mut self, start: usize) -> Token {
+        self.skip_space();
+        // The space before a trim marker belongs to the marker.
+        self.position -= 1;
+        match self.right_delimiter() {
+            Some(true) if self.position == start => return self.end_of_action(true),
+            Some(true) => {}
+            _ => self.position += 1,
+        }
+        self.token(TokenKind::Space, start)
+    }
+
+    fn single(&mut self, kind: TokenKind, start: usize) -> Token {
         self.position += 1;
-        Ok(self.token(kind, start))
+        self.token(kind, start)
     }
 
     fn skip_alphanumeric(&mut self) {
@@ -295,83 +348,62 @@ impl<'a> Lexer<'a> {
     fn at_terminator(&self) -> bool {
         match self.rest() {
             [] => true,
+            [b'.' | b',' | b'|' | b':' | b')' | b'(', ..] => true,
             [byte, ..] if is_space(*byte) => true,
-            [b'.' | b',' | b'|' | b':' | b')' | b'(' | b'=', ..] => true,
             rest => rest.starts_with(b"}}"),
         }
     }
 
-    fn identifier(&mut self, start: usize) -> Result<Token, LexError> {
-        self.skip_alphanumeric();
-        if !self.at_terminator() {
-            return self.bad_character();
-        }
-        let kind = match std::str::from_utf8(&self.input[start..self.position]) {
-            Ok(word) if KEYWORDS.contains(&word) => TokenKind::Keyword,
-            Ok("true" | "false") => TokenKind::Bool,
-            Ok("nil") => TokenKind::Nil,
-            _ => TokenKind::Identifier,
-        };
-        Ok(self.token(kind, start))
-    }
-
-    fn bad_character<T>(&self) -> Result<T, LexError> {
+    fn bad_character(&mut self, start: usize) -> Token {
         let character = decode(self.rest()).map_or('\u{fffd}', |(character, _)| character);
-        self.error(
-            format!("bad character {}", unicode(character)),
-            self.position,
-        )
+        self.error(format!("bad character {}", unicode(character)), start)
     }
 
-    fn field_or_variable(&mut self, kind: TokenKind, start: usize) -> Result<Token, LexError> {
+    fn identifier(&mut self, start: usize) -> Token {
+        self.skip_alphanumeric();
+        if !self.at_terminator() {
+            return self.bad_character(start);
+        }
+        let [break_is_function, continue_is_function] = self.loop_words_are_functions;
+        let kind = match &self.input[start..self.position] {
+            b"true" | b"false" => TokenKind::Bool,
+            b"nil" => TokenKind::Nil,
+            word => match Keyword::of(word) {
+                Some(Keyword::Break) if break_is_function => TokenKind::Identifier,
+                Some(Keyword::Continue) if continue_is_function => TokenKind::Identifier,
+                Some(keyword) => TokenKind::Keyword(keyword),
+                None => TokenKind::Identifier,
+            },
+        };
+        self.token(kind, start)
+    }
+
+    fn field_or_variable(&mut self, kind: TokenKind, start: usize) -> Token {
+        self.position += 1;
         if self.at_terminator() {
-            let kind = if kind == TokenKind::Variable {
-                TokenKind::Variable
-            } else {
+            let alone = if kind == TokenKind::Field {
                 TokenKind::Dot
+            } else {
+                kind
             };
-            return Ok(self.token(kind, start));
+            return self.token(alone, start);
         }
         self.skip_alphanumeric();
         if !self.at_terminator() {
-            return self.bad_character();
+            return self.bad_character(start);
         }
-        Ok(self.token(kind, start))
+        self.token(kind, start)
     }
 
-    fn quoted(&mut self, start: usize) -> Result<Token, LexError> {
+    fn quoted(&mut self, kind: TokenKind, start: usize, mark: u8, unterminated: &str) -> Token {
         self.position += 1;
         loop {
             match self.rest() {
                 [] | [b'\n', ..] | [b'\\'] | [b'\\', b'\n', ..] => {
-                    return self.error("unterminated quoted string", start);
+                    return self.error(unterminated, start);
                 }
                 [b'\\', _, ..] => self.position += 2,
-                [b'"', ..] => return self.single(TokenKind::QuotedString, start),
-                _ => self.position += 1,
-            }
-        }
-    }
-
-    fn raw(&mut self, start: usize) -> Result<Token, LexError> {
-        match find(&self.rest()[1..], b"`") {
-            Some(length) => {
-                self.position += length + 2;
-                Ok(self.token(TokenKind::RawString, start))
-            }
-            None => self.error("unterminated raw quoted string", start),
-        }
-    }
-
-    fn character(&mut self, start: usize) -> Result<Token, LexError> {
-        self.position += 1;
-        loop {
-            match self.rest() {
-                [] | [b'\n', ..] | [b'\\'] | [b'\\', b'\n', ..] => {
-                    return self.error("unterminated character constant", start);
-                }
-                [b'\\', _, ..] => self.position += 2,
-                [b'\'', ..] => return self.single(TokenKind::Character, start),
+                [byte, ..] if *byte == mark => return self.single(kind, start),
                 _ => self.position += 1,
             }
         }
@@ -387,12 +419,29 @@ impl<'a> Lexer<'a> {
         while self.accept(valid) {}
     }
 
-    fn number(&mut self, start: usize) -> Result<Token, LexError> {
+    fn number(&mut self, start: usize) -> Token {
+        let mut kind = TokenKind::Number;
+        let mut is_fine = self.scan_number();
+        // Complex: 1+2i. No spaces, must end in 'i'.
+        if is_fine && matches!(self.rest(), [b'+' | b'-', ..]) {
+            kind = TokenKind::Complex;
+            is_fine = self.scan_number() && self.input[self.position - 1] == b'i';
+        }
+        if is_fine {
+            return self.token(kind, start);
+        }
+        let text = strconv::quote(&self.input[start..self.position]);
+        self.error(format!("bad number syntax: {text}"), start)
+    }
+
+    fn scan_number(&mut self) -> bool {
+        const DECIMAL: &[u8] = b"0123456789_";
+        const HEXADECIMAL: &[u8] = b"0123456789abcdefABCDEF_";
         self.accept(b"+-");
-        let mut digits: &[u8] = b"0123456789_";
+        let mut digits = DECIMAL;
         if self.accept(b"0") {
             if self.accept(b"xX") {
-                digits = b"0123456789abcdefABCDEF_";
+                digits = HEXADECIMAL;
             } else if self.accept(b"oO") {
                 digits = b"01234567_";
             } else if self.accept(b"bB") {
@@ -403,32 +452,24 @@ impl<'a> Lexer<'a> {
         if self.accept(b".") {
             self.accept_run(digits);
         }
-        if digits.len() == 11 && self.accept(b"eE") {
+        let exponent: &[u8] = match digits {
+            DECIMAL => b"eE",
+            HEXADECIMAL => b"pP",
+            _ => b"",
+        };
+        if self.accept(exponent) {
             self.accept(b"+-");
-            self.accept_run(b"0123456789_");
-        }
-        if digits.len() == 23 && self.accept(b"pP") {
-            self.accept(b"+-");
-            self.accept_run(b"0123456789_");
+            self.accept_run(DECIMAL);
         }
         self.accept(b"i");
-        if decode(self.rest()).is_some_and(|(character, _)| is_alphanumeric(character)) {
-            self.position += decode(self.rest()).map_or(1, |(_, width)| width);
-            let text = String::from_utf8_lossy(&self.input[start..self.position]);
-            return self.error(format!("bad number syntax: {text:?}"), start);
+        match decode(self.rest()) {
+            Some((character, width)) if is_alphanumeric(character) => {
+                self.position += width;
+                false
+            }
+            _ => true,
         }
-        Ok(self.token(TokenKind::Number, start))
     }
-}
-
-/// `- ` after a left delimiter: the marker is followed by space.
-fn has_left_trim_marker(after: &[u8]) -> bool {
-    matches!(after, [b'-', space, ..] if is_space(*space))
-}
-
-/// ` -` before a right delimiter: the marker follows space.
-fn has_right_trim_marker(rest: &[u8]) -> bool {
-    matches!(rest, [space, b'-', ..] if is_space(*space))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -454,9 +495,71 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
 /// Go's `%#U`.
 pub(crate) fn unicode(character: char) -> String {
     let code = u32::from(character);
-    if character.is_control() {
-        format!("U+{code:04X}")
-    } else {
+    if strconv::is_printable(character) {
         format!("U+{code:04X} '{character}'")
+    } else {
+        format!("U+{code:04X}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<(TokenKind, &str)> {
+        let mut lexer = Lexer::new(text.as_bytes(), &|_| false);
+        let mut tokens = Vec::new();
+        loop {
+            let token = lexer.next();
+            tokens.push((token.kind, &text[token.start..token.end]));
+            if matches!(token.kind, TokenKind::End | TokenKind::Error) {
+                return tokens;
+            }
+        }
+    }
+
+    #[test]
+    fn trim_markers_take_the_white_space() {
+        use TokenKind::{End, LeftDelimiter, Number, RightDelimiter, Text};
+        assert_eq!(
+            kinds("a \n{{- 1 -}}\n b"),
+            [
+                (Text, "a"),
+                (LeftDelimiter, "{{"),
+                (Number, "1"),
+                (RightDelimiter, "}}"),
+                (Text, "b"),
+                (End, ""),
+            ]
+        );
+        // A minus without space is a sign.
+        assert_eq!(kinds("{{-3}}")[1], (Number, "-3"));
+    }
+
+    #[test]
+    fn comments_vanish_and_trim_only_where_they_say_so() {
+        use TokenKind::{End, Text};
+        assert_eq!(
+            kinds("a\n{{- /* c */}}\n\nb"),
+            [(Text, "a"), (Text, "\n\nb"), (End, "")]
+        );
+        assert_eq!(kinds("{{/* c */ -}} b"), [(Text, "b"), (End, "")]);
+    }
+
+    #[test]
+    fn words_end_where_something_else_can_begin() {
+        use TokenKind::{Dot, Error, Field, Identifier, Nil, Variable};
+        for (action, expected) in [
+            ("with.a", (TokenKind::Keyword(Keyword::With), "with")),
+            ("a.b", (Identifier, "a")),
+            ("$x:=1", (Variable, "$x")),
+            (".a.b", (Field, ".a")),
+            (". ", (Dot, ".")),
+            ("nil", (Nil, "nil")),
+            ("$x=1", (Error, "")),
+            ("a+b", (Error, "")),
+        ] {
+            assert_eq!(kinds(&format!("{{{{{action}}}}}"))[1], expected, "{action}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::GoString;
+use crate::strconv;
 
 /// A sequence of nodes.
 pub(crate) type Nodes = Vec<Node>;
@@ -31,7 +32,6 @@ pub(crate) enum Node {
 /// `if`, `with` or `range`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Branch {
-    pub(crate) position: usize,
     pub(crate) pipeline: Pipeline,
     pub(crate) body: Nodes,
     pub(crate) otherwise: Option<Nodes>,
@@ -58,7 +58,6 @@ pub(crate) struct Pipeline {
 /// A variable as it is declared, assigned or used.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct VariableNode {
-    pub(crate) position: usize,
     /// Name with its `$`.
     pub(crate) name: String,
     /// Place among the variables of the template, from 0; 0 is `$`.
@@ -68,8 +67,20 @@ pub(crate) struct VariableNode {
 /// A function or value with its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CommandNode {
-    pub(crate) position: usize,
+    pub(crate) first: Expression,
     pub(crate) arguments: Vec<Expression>,
+}
+
+impl CommandNode {
+    /// A command of operands; `None` if there is none.
+    pub(crate) fn new(mut operands: Vec<Expression>) -> Option<Self> {
+        if operands.is_empty() {
+            return None;
+        }
+        let arguments = operands.split_off(1);
+        let first = operands.pop()?;
+        Some(Self { first, arguments })
+    }
 }
 
 /// An operand.
@@ -115,9 +126,8 @@ pub(crate) enum ExpressionKind {
 pub(crate) struct Number {
     pub(crate) spelling: String,
     pub(crate) int: Option<i64>,
-    pub(crate) uint: Option<u64>,
     pub(crate) float: Option<f64>,
-    /// Written as a character or with an exponent, point or `0x`.
+    /// Written as a character.
     pub(crate) is_character: bool,
 }
 
@@ -144,16 +154,20 @@ impl fmt::Display for Pipeline {
 
 impl fmt::Display for CommandNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, argument) in self.arguments.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            match &argument.kind {
-                ExpressionKind::Pipeline(pipeline) => write!(f, "({pipeline})")?,
-                _ => write!(f, "{argument}")?,
-            }
+        write_operand(f, &self.first)?;
+        for argument in &self.arguments {
+            f.write_str(" ")?;
+            write_operand(f, argument)?;
         }
         Ok(())
+    }
+}
+
+/// An operand of something larger: pipelines have parentheses there.
+fn write_operand(f: &mut fmt::Formatter<'_>, operand: &Expression) -> fmt::Result {
+    match &operand.kind {
+        ExpressionKind::Pipeline(pipeline) => write!(f, "({pipeline})"),
+        _ => write!(f, "{operand}"),
     }
 }
 
@@ -176,10 +190,7 @@ impl fmt::Display for Expression {
             }
             ExpressionKind::Function { name, .. } => f.write_str(name),
             ExpressionKind::Chain { operand, fields } => {
-                match &operand.kind {
-                    ExpressionKind::Pipeline(pipeline) => write!(f, "({pipeline})")?,
-                    _ => write!(f, "{operand}")?,
-                }
+                write_operand(f, operand)?;
                 write_fields(f, fields)
             }
             ExpressionKind::Pipeline(pipeline) => write!(f, "{pipeline}"),
@@ -189,7 +200,7 @@ impl fmt::Display for Expression {
 
 impl fmt::Display for TemplateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{{template {:?}", self.name)?;
+        write!(f, "{{{{template {}", strconv::quote(&self.name))?;
         if let Some(pipeline) = &self.pipeline {
             write!(f, " {pipeline}")?;
         }
