@@ -170,7 +170,8 @@ fn compare_prerelease(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// A version's text taken apart: what both versions and ranges begin with. Numbers may be `x`, `X` and `*` here.
+/// A version's text taken apart: what both versions and ranges begin with. Numbers may be `x`, `X` and `*` here
+/// (and have `|` in them, which is a slip in Masterminds' pattern that decides which of two errors is reported).
 struct Parts<'text> {
     numbers: Vec<&'text str>,
     prerelease: &'text str,
@@ -212,7 +213,7 @@ fn take_while<'text>(rest: &mut &'text str, accept: impl Fn(u8) -> bool) -> &'te
 
 fn take_number<'text>(rest: &mut &'text str) -> Option<&'text str> {
     let number = take_while(rest, |byte| {
-        byte.is_ascii_digit() || matches!(byte, b'x' | b'X' | b'*')
+        byte.is_ascii_digit() || matches!(byte, b'x' | b'X' | b'*' | b'|')
     });
     (!number.is_empty()).then_some(number)
 }
@@ -311,7 +312,7 @@ mod tests {
                 );
             }
         }
-        for text in ["", "foo", ">=", ">1<2", "1.2.3.4", ">= 1 ||"] {
+        for text in ["", "foo", ">=", ">1<2", "1.2.3.4", ">= 1 ||", ">1 2 - 3"] {
             assert_eq!(
                 Constraints::parse(text)
                     .map(|_| ())

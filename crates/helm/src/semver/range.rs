@@ -70,15 +70,18 @@ const SPACE: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
 /// `1.2 - 2.0` is `>= 1.2, <= 2.0`.
 fn rewrite_hyphens(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 8);
-    let mut rest = text;
+    let (mut rest, mut done) = (text, 0);
     while !rest.is_empty() {
         let at_start = written
             .chars()
             .last()
             .is_none_or(|last| !last.is_ascii_alphanumeric() && last != '.');
         if at_start && let Some((low, high, length)) = hyphen_range(rest) {
+            // Masterminds swallows the space in front, so that `>1 2 - 3` is no range.
+            written.truncate(written.trim_end_matches(SPACE).len().max(done));
             written.push_str(&format!(">= {low}, <= {high} "));
-            rest = &rest[length..];
+            rest = rest[length..].trim_start_matches(SPACE);
+            done = written.len();
             continue;
         }
         let mut letters = rest.chars();
@@ -111,11 +114,14 @@ fn parse_group(text: &str) -> Result<Vec<Constraint>, SemverError> {
             .unwrap_or("");
         rest = rest[operator.len()..].trim_start_matches(SPACE);
         let parts = Parts::scan(rest).ok_or_else(improper)?;
-        constraints.push(Constraint::new(operator, &parts)?);
         let after = &rest[parts.length..];
+        constraints.push((operator, parts));
         rest = after.trim_start_matches(SPACE);
         if rest.is_empty() {
-            return Ok(constraints);
+            return constraints
+                .iter()
+                .map(|(operator, parts)| Constraint::new(operator, parts))
+                .collect();
         }
         match rest.strip_prefix(',') {
             Some(next) => rest = next.trim_start_matches(SPACE),
