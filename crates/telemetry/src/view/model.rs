@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::conventions::{self as keys, APP_NAME, APP_VERSION};
+use crate::conventions::{self as keys, APP_NAME, APP_VERSION, WORKLOAD_VERSION};
 use crate::span::{Span, Status, Value};
 
 /// The last so many traces are shown.
@@ -33,8 +33,11 @@ pub struct Trace {
     pub app: String,
     /// The stage; empty if it is not ours.
     pub stage: String,
-    /// Version of the app.
+    /// The version that all workloads have, else the app's. Of an app with many workloads Keptn
+    /// makes a hash, which tells a person nothing.
     pub version: String,
+    /// Version of the app.
+    pub app_version: String,
     /// The commit or other revision.
     pub commit: String,
     /// Number of the delivery.
@@ -172,7 +175,8 @@ fn trace(spans: Vec<Span>) -> Option<Trace> {
         name: first.name.clone(),
         app: text(&[APP_NAME]),
         stage: text(&[keys::STAGE, keys::ENVIRONMENT]),
-        version: text(&[APP_VERSION]),
+        version: common_version(&spans).unwrap_or_else(|| text(&[APP_VERSION])),
+        app_version: text(&[APP_VERSION]),
         commit: text(&["commitID", keys::HEAD_REVISION, keys::REVISION]),
         delivery: number(keys::DELIVERY),
         attempt: number(keys::ATTEMPT),
@@ -193,6 +197,18 @@ fn trace(spans: Vec<Span>) -> Option<Trace> {
             .map(|place| view(&spans[place.index], place))
             .collect(),
     })
+}
+
+/// The version of all workloads, if it is one.
+fn common_version(spans: &[Span]) -> Option<String> {
+    let mut versions = spans
+        .iter()
+        .map(|span| span.text(WORKLOAD_VERSION))
+        .filter(|version| !version.is_empty());
+    let first = versions.next()?;
+    versions
+        .all(|version| version == first)
+        .then(|| first.to_owned())
 }
 
 /// Where a span stands.
@@ -367,6 +383,26 @@ mod tests {
         assert_eq!(outline(&reversed).len(), outline(&whole).len());
         assert_eq!(outline(&reversed)[0], "simple-go-v2-6b86b273");
         assert_eq!(outline(&reversed)[1], " AppPreDeployTasks");
+    }
+
+    #[test]
+    fn the_version_is_that_of_all_workloads_or_the_apps() {
+        let mut ledger = samples::passed();
+        ledger.deliveries[0].app_version = "ffb52e4fc0".to_owned();
+        let version = |ledger: &stagelink_delivery::ledger::Ledger| {
+            let trace = Traces::new(all_spans(ledger)).traces.remove(0);
+            assert_eq!(trace.app_version, "ffb52e4fc0");
+            trace.version
+        };
+        assert_eq!(version(&ledger), "v2");
+        let workloads = &mut ledger.deliveries[0].attempts[0].workloads;
+        let mut other = workloads[0].clone();
+        other.name = "backend".to_owned();
+        other.version = "v7".to_owned();
+        workloads.push(other);
+        assert_eq!(version(&ledger), "ffb52e4fc0");
+        ledger.deliveries[0].attempts[0].workloads.clear();
+        assert_eq!(version(&ledger), "ffb52e4fc0");
     }
 
     #[test]

@@ -27,6 +27,8 @@ function card(trace, open) {
     element("span", { class: `badge ${known(trace.outcome)}` }, sign(trace.outcome), trace.outcome),
     trace.commit ? element("span", { class: "fact" }, "commit ",
       element("code", { text: commit(trace.commit), title: trace.commit })) : null,
+    trace.appVersion && trace.appVersion !== trace.version
+      ? element("span", { class: "fact" }, "app version ", element("code", { text: trace.appVersion })) : null,
     trace.delivery ? element("span", { class: "fact", text: `delivery ${trace.delivery}` }) : null,
     trace.attempt > 1 ? element("span", { class: "fact", text: `attempt ${trace.attempt}` }) : null,
     element("span", { class: "fact when", text: when(trace.start) }),
