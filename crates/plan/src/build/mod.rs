@@ -32,7 +32,7 @@ pub struct PlanSettings {
     pub application: String,
     /// Name of the stage.
     pub stage: String,
-    /// Namespace that the stage is deployed to.
+    /// Namespace that the stage is deployed to, unless the KeptnAppContext or KeptnApp states one.
     pub namespace: String,
     /// The revision that was rendered.
     pub revision: Option<String>,
@@ -178,14 +178,18 @@ pub fn build(manifests: &[Manifest<'_>], settings: &PlanSettings) -> BuiltPlan {
         &mut findings,
     );
 
-    let definitions = definitions::collect(&resources, &settings.namespace, &mut findings);
+    // The app lives where its context does, and its tasks run there.
+    let namespace = context
+        .or(app)
+        .map_or(settings.namespace.as_str(), |resource| resource.namespace);
+    let definitions = definitions::collect(&resources, namespace, &mut findings);
     let plan = Plan {
         version: PLAN_VERSION,
         app: app_name,
         app_version,
         stage: settings.stage.clone(),
         application: settings.application.clone(),
-        namespace: settings.namespace.clone(),
+        namespace: namespace.to_owned(),
         revision: settings.revision.clone(),
         source: settings.source.clone(),
         digest: settings.digest.clone(),

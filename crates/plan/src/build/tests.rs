@@ -433,6 +433,62 @@ fn a_workload_of_another_app_is_left_out_and_said() {
 }
 
 #[test]
+fn beside_labelled_workloads_the_others_are_not_keptns() {
+    let labelled = deployment(
+        "a",
+        json!({"labels": {"app.kubernetes.io/name": "a"}}),
+        "i:1",
+    );
+    let plain = deployment("b", json!({}), "i:2");
+    let context = keptn("KeptnAppContext", "a", json!({}));
+    let names = |resources: &[Value]| -> Vec<String> {
+        let workloads = built(resources).plan.workloads;
+        workloads
+            .into_iter()
+            .map(|workload| workload.name)
+            .collect()
+    };
+    assert_eq!(
+        names(&[context.clone(), labelled.clone(), plain.clone()]),
+        ["a"]
+    );
+    assert_eq!(names(&[context, plain.clone()]), ["b"]);
+    assert_eq!(names(&[labelled, plain]), ["a", "b"]);
+}
+
+#[test]
+fn the_app_lives_where_its_context_does() {
+    let elsewhere = |mut resource: Value| {
+        resource["metadata"]["namespace"] = json!("shop-prod");
+        resource
+    };
+    let found = built(&[
+        elsewhere(keptn(
+            "KeptnAppContext",
+            "a",
+            json!({"postDeploymentEvaluations": ["e"]}),
+        )),
+        elsewhere(keptn(
+            "KeptnEvaluationDefinition",
+            "e",
+            json!({"objectives": [{"keptnMetricRef": {"name": "m"}, "evaluationTarget": "<1"}]}),
+        )),
+        elsewhere(keptn(
+            "KeptnMetric",
+            "m",
+            json!({"provider": {"name": "p"}, "query": "up"}),
+        )),
+        elsewhere(keptn(
+            "KeptnMetricsProvider",
+            "p",
+            json!({"type": "prometheus"}),
+        )),
+    ]);
+    assert_eq!(messages(&found), Vec::<String>::new());
+    assert_eq!(found.plan.namespace, "shop-prod");
+}
+
+#[test]
 fn lists_are_looked_into_and_hooks_and_jobs_are_no_workloads() {
     let mut hook = deployment("h", json!({}), "i:1");
     hook["metadata"]["annotations"] = json!({"helm.sh/hook": "pre-install"});

@@ -52,21 +52,7 @@ pub(super) fn find(
         None => only_app(&candidates).unwrap_or_else(|| application.to_owned()),
     };
     if named.is_some() {
-        candidates.retain(|candidate| {
-            let Some(other) = candidate.app.as_ref().filter(|stated| **stated != app) else {
-                return true;
-            };
-            findings.push(
-                candidate
-                    .resource
-                    .finding(
-                        Severity::Warning,
-                        format!("it belongs to the app {other:?} and is not watched in the delivery of {app:?}"),
-                    )
-                    .advise(format!("label it app.kubernetes.io/part-of: {app} to have it watched")),
-            );
-            false
-        });
+        keep_own(&mut candidates, &app, findings);
     }
     name_apart(&mut candidates);
     let places = candidates
@@ -90,6 +76,30 @@ pub(super) fn find(
         workloads,
         places,
     }
+}
+
+/// Keptn sees only workloads with a name from labels or annotations, and counts one that states
+/// another app to that. Where nothing is labelled, all are kept: they are traced all the same.
+fn keep_own(candidates: &mut Vec<Candidate<'_, '_>>, app: &str, findings: &mut Vec<Finding>) {
+    let labelled = candidates.iter().any(|candidate| candidate.named_by_label);
+    candidates.retain(|candidate| {
+        if labelled && !candidate.named_by_label {
+            return false;
+        }
+        let Some(other) = candidate.app.as_ref().filter(|stated| *stated != app) else {
+            return true;
+        };
+        findings.push(
+            candidate
+                .resource
+                .finding(
+                    Severity::Warning,
+                    format!("it belongs to the app {other:?} and is not watched in the delivery of {app:?}"),
+                )
+                .advise(format!("label it app.kubernetes.io/part-of: {app} to have it watched")),
+        );
+        false
+    });
 }
 
 /// The app that all workloads that state one agree on.
