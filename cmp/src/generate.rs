@@ -80,26 +80,8 @@ pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated
     if let Some(hooks) = &options.hooks {
         let neutral = chart.render_neutral(&parameters, environment, &options, seed)?;
         let digest = digest(&neutral);
-        let BuiltPlan { plan, findings } = stagelink_plan::build(
-            &documents
-                .iter()
-                .map(|document| Manifest {
-                    source: document.source,
-                    resource: document.value(),
-                })
-                .collect::<Vec<_>>(),
-            &PlanSettings {
-                application: options.application.clone(),
-                stage: options.stage.clone(),
-                namespace: options.namespace.clone(),
-                revision: injection.revision.clone(),
-                source: environment.source(),
-                digest,
-                trace_parent: injection.trace_parent,
-                block_deployment: options.block_deployment,
-                observability_timeout: options.observability_timeout,
-            },
-        );
+        let BuiltPlan { plan, findings } =
+            build_plan(&documents, &options, &injection, environment, digest);
         let (errors, others): (Vec<_>, Vec<_>) = findings
             .into_iter()
             .partition(|finding| finding.severity == Severity::Error);
@@ -117,10 +99,41 @@ pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated
     })
 }
 
+/// The plan of what was rendered.
+pub(crate) fn build_plan(
+    documents: &[Document<'_>],
+    options: &Options,
+    injection: &Injection,
+    environment: &Environment,
+    digest: ContentDigest,
+) -> BuiltPlan {
+    let manifests: Vec<_> = documents
+        .iter()
+        .map(|document| Manifest {
+            source: document.source,
+            resource: document.value(),
+        })
+        .collect();
+    stagelink_plan::build(
+        &manifests,
+        &PlanSettings {
+            application: options.application.clone(),
+            stage: options.stage.clone(),
+            namespace: options.namespace.clone(),
+            revision: injection.revision.clone(),
+            source: environment.source(),
+            digest,
+            trace_parent: injection.trace_parent,
+            block_deployment: options.block_deployment,
+            observability_timeout: options.observability_timeout,
+        },
+    )
+}
+
 /// A rendered document, and what became of it.
-struct Document<'a> {
-    source: &'a str,
-    text: &'a str,
+pub(crate) struct Document<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) text: &'a str,
     original: &'a Value,
     changed: Option<Value>,
 }
@@ -132,7 +145,7 @@ impl Document<'_> {
 }
 
 /// The documents of a render, KeptnAppContexts with commit and link.
-fn with_contexts<'a>(
+pub(crate) fn with_contexts<'a>(
     rendered: &'a Rendered,
     injection: &Injection,
     inject: bool,

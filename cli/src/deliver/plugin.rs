@@ -61,6 +61,36 @@ impl PluginInput {
         }
     }
 
+    /// The environment that Argo CD gives the plugin.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![
+            ("ARGOCD_APP_NAME", self.application.clone()),
+            ("ARGOCD_APP_NAMESPACE", self.namespace.clone()),
+            ("ARGOCD_APP_PROJECT_NAME", "default".to_owned()),
+            ("ARGOCD_APP_SOURCE_REPO_URL", self.repo_url.clone()),
+            ("ARGOCD_APP_SOURCE_PATH", self.path.clone()),
+            (
+                "ARGOCD_APP_SOURCE_TARGET_REVISION",
+                self.target_revision.clone(),
+            ),
+            ("KUBE_VERSION", self.kube_version.clone()),
+            ("KUBE_API_VERSIONS", self.api_versions.clone()),
+            (
+                "ARGOCD_APP_PARAMETERS",
+                Value::from(self.parameters.clone()).to_string(),
+            ),
+        ];
+        if let Some(revision) = &self.revision {
+            let short = |length| revision.chars().take(length).collect::<String>();
+            environment.extend([
+                ("ARGOCD_APP_REVISION", revision.clone()),
+                ("ARGOCD_APP_REVISION_SHORT", short(7)),
+                ("ARGOCD_APP_REVISION_SHORT_8", short(8)),
+            ]);
+        }
+        environment
+    }
+
     /// Runs `stagelink-cmp generate`; gives what it printed. Each line of its stderr goes to `line`.
     pub(crate) fn generate(&self, line: &mut dyn FnMut(&str)) -> Result<String, CommandError> {
         let mut command = programs::command(["cmp", "generate"])?;
@@ -68,25 +98,7 @@ impl PluginInput {
             .current_dir(&self.chart)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .env("ARGOCD_APP_NAME", &self.application)
-            .env("ARGOCD_APP_NAMESPACE", &self.namespace)
-            .env("ARGOCD_APP_PROJECT_NAME", "default")
-            .env("ARGOCD_APP_SOURCE_REPO_URL", &self.repo_url)
-            .env("ARGOCD_APP_SOURCE_PATH", &self.path)
-            .env("ARGOCD_APP_SOURCE_TARGET_REVISION", &self.target_revision)
-            .env("KUBE_VERSION", &self.kube_version)
-            .env("KUBE_API_VERSIONS", &self.api_versions)
-            .env(
-                "ARGOCD_APP_PARAMETERS",
-                Value::from(self.parameters.clone()).to_string(),
-            );
-        if let Some(revision) = &self.revision {
-            let short = |length| revision.chars().take(length).collect::<String>();
-            command
-                .env("ARGOCD_APP_REVISION", revision)
-                .env("ARGOCD_APP_REVISION_SHORT", short(7))
-                .env("ARGOCD_APP_REVISION_SHORT_8", short(8));
-        }
+            .envs(self.environment());
         let output = command
             .output()
             .with_context(|| format!("the plugin cannot be run in {}", self.chart.display()))
