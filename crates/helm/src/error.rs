@@ -46,6 +46,8 @@ pub enum RenderErrorKind {
     Execution,
     /// A template said so itself, with `fail` or `required`.
     Refused,
+    /// A template wants something of Helm's that Stagelink does not have yet.
+    Unsupported,
     /// A template needed more steps, output, depth or time than it may have.
     Budget,
     /// A rendered document is not a Kubernetes resource in YAML.
@@ -88,6 +90,7 @@ impl RenderError {
             RenderErrorKind::Syntax => "correct the template",
             RenderErrorKind::Execution => "set the value it needs, or correct the template",
             RenderErrorKind::Refused => "change the values as the message says",
+            RenderErrorKind::Unsupported => "set values with which the chart does without it",
             RenderErrorKind::Budget => "make the template produce less",
             RenderErrorKind::Manifest => "correct the template so that it renders to YAML",
             RenderErrorKind::Chart => "use another chart or other capabilities",

@@ -10,6 +10,7 @@ use stagelink_gotemplate::{ErrorKind, ExecuteError, FunctionError, Location, Par
 use super::SET_NAME;
 use super::functions::{MESSAGE_END, MESSAGE_START};
 use crate::error::{Place, RenderError, RenderErrorKind};
+use crate::functions::unsupported::NOT_SUPPORTED;
 
 /// A file that is not well-formed.
 pub(super) fn parse_error(file: &str, error: &ParseError) -> RenderError {
@@ -50,7 +51,15 @@ pub(super) fn execution_error(file: &str, error: &FunctionError) -> RenderError 
     if let Some(own) = own_message(&message) {
         return RenderError::new(RenderErrorKind::Refused, Some(place), own).with_helm(helm);
     }
-    let kind = if outermost.is_limit() || message.contains("nested reference name") {
+    if message.ends_with(NOT_SUPPORTED) {
+        let message = message
+            .split_once(": ")
+            .map_or(message.as_str(), |(_, message)| message);
+        return RenderError::new(RenderErrorKind::Unsupported, Some(place), message)
+            .with_helm(helm);
+    }
+    let is_limit = outermost.is_limit() || message.contains("nested reference name");
+    let kind = if is_limit {
         RenderErrorKind::Budget
     } else {
         RenderErrorKind::Execution

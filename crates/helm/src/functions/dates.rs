@@ -14,6 +14,7 @@ use super::entry::Type::{Any, Text, Time as Moment};
 use super::entry::{Arguments, Entry, Outcome, Surroundings, pure, text, within};
 use super::layout::Time;
 use super::text::trim_space;
+use super::unsupported::NOT_SUPPORTED;
 
 const DATE: &[u8] = b"2006-01-02";
 const SECOND: i64 = 1_000_000_000;
@@ -159,9 +160,7 @@ fn moment(value: &Value) -> Option<Time> {
 fn shown(around: &Surroundings, value: &Value, zone: &[u8]) -> Result<Time, String> {
     if !matches!(zone, b"" | b"UTC" | b"Local") {
         let zone = String::from_utf8_lossy(zone);
-        return Err(format!(
-            "the time zone {zone:?} is not supported by Stagelink yet; use UTC"
-        ));
+        return Err(format!("the time zone {zone:?} {NOT_SUPPORTED}"));
     }
     let time = moment(value).unwrap_or_else(|| now(around));
     Ok(Time::utc(time.seconds, time.nanoseconds))

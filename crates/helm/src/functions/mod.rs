@@ -7,6 +7,7 @@ pub(crate) mod encoding;
 pub(crate) mod layout;
 pub(crate) mod paths;
 pub(crate) mod text;
+pub(crate) mod unsupported;
 
 mod checksums;
 mod convert;
@@ -25,7 +26,6 @@ mod random;
 mod randoms;
 mod regex;
 mod strings;
-mod unsupported;
 mod url;
 mod versions;
 mod words;

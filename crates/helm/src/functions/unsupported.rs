@@ -25,11 +25,14 @@ pub(super) const NAMES: [&str; 17] = [
     "toYamlPretty",
 ];
 
+/// How the error ends when something of Helm's is missing here.
+pub(crate) const NOT_SUPPORTED: &str = "is not supported by Stagelink yet";
+
 /// A function that says that it is missing.
 pub(super) fn function(name: &'static str) -> Function {
     Function::dynamic(name, vec![Parameter::Any], true, move |_, _| {
         Err(FunctionError::Message(format!(
-            "function {name:?} is not supported by Stagelink yet"
+            "function {name:?} {NOT_SUPPORTED}"
         )))
     })
 }
