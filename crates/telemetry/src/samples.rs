@@ -221,7 +221,6 @@ pub(crate) fn failed() -> Ledger {
     ledger
 }
 
-#[allow(dead_code, reason = "for the views' tests")]
 /// What follows in the next stage after [`passed`].
 pub(crate) fn promoted() -> Ledger {
     let mut ledger = ledger("prod");

@@ -277,6 +277,52 @@ fn texts_of_spans_are_harmless() {
     assert_eq!(browser.run("return typeof window.gotcha"), "undefined");
 }
 
+/// The page that the demo leaves, as its user opens it.
+#[test]
+fn the_demos_page_tells_the_demos_story() {
+    let Some(browser) = Browser::start(DESKTOP) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    let demo = stagelink_tests::run(&["demo", "--dir", &root.to_string_lossy(), "-o", "json"]);
+    assert_eq!(
+        demo.status.code(),
+        Some(0),
+        "{}",
+        stagelink_tests::stderr(&demo)
+    );
+    browser.open(&root.join("trace.html"));
+    let titles = browser.run(
+        "return [...document.querySelectorAll('.trace')].map(card =>
+            [card.getAttribute('aria-label'), card.querySelector('.badge').lastChild.textContent])",
+    );
+    assert_eq!(
+        titles,
+        json!([
+            ["dev · simple-go v3", "fail"],
+            ["dev · simple-go v2", "pass"],
+            ["dev · simple-go v1", "pass"],
+            ["prod · simple-go v2", "pass"],
+            ["prod · simple-go v1", "pass"],
+        ])
+    );
+    let why = browser.text(".trace > .why");
+    assert!(why.contains("did not meet objective '<500'"), "{why}");
+
+    // The one link, by its arrow.
+    let arrows = browser.run("return document.querySelectorAll('#arrows a').length");
+    assert_eq!(arrows, 1);
+    browser.click_line("#arrows a");
+    assert_eq!(browser.text("#details h2"), "PromotionTasks");
+    let place = browser.text("#details .where");
+    assert_eq!(place, "dev · simple-go v2 · delivery 2");
+    browser.click_line("#arrows a");
+    let place = browser.text("#details .where");
+    assert_eq!(place, "prod · simple-go v2 · delivery 2");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 #[test]
 fn a_page_without_javascript_says_what_to_do() {
     // No browser is needed for this one.
