@@ -641,6 +641,9 @@ fn first_failure(
     };
     let reason = if why.is_empty() {
         format!("{} did not pass", item.definition)
+    } else if why.starts_with(&format!("{}: ", item.definition)) {
+        // An evaluation's message begins with its metric, which often has the same name.
+        why.clone()
     } else {
         format!("{}: {why}", item.definition)
     };
