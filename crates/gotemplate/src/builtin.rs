@@ -1,8 +1,9 @@
 //! The functions that every template has (Go 1.26's `text/template/funcs.go`).
 
 use crate::error::FunctionError;
+use crate::execute::Operand;
 use crate::fmt::{sprint, sprintf, sprintln};
-use crate::function::{Function, FunctionTable, IntoFunction, Rest, Special};
+use crate::function::{Function, FunctionTable, Parameter, Rest, Special};
 use crate::value::{GoString, Kind, List, Value};
 
 type Result<T> = std::result::Result<T, FunctionError>;
@@ -11,23 +12,11 @@ impl FunctionTable {
     /// A table with Go's own functions.
     pub fn builtin() -> Self {
         let mut table = Self::empty();
-        for (name, kind) in [
-            ("and", Special::And),
-            ("or", Special::Or),
-            ("call", Special::Call),
-            ("len", Special::Len),
-        ] {
-            // The evaluator does what they do.
-            let function = if kind == Special::Len {
-                (|_: Value| Value::Nil).into_function(name)
-            } else {
-                (|_: Value, _: Rest<Value>| Value::Nil).into_function(name)
-            };
-            table.insert(Function {
-                special: Some(kind),
-                ..function
-            });
-        }
+        table.special("and", Special::And, 1, true);
+        table.special("or", Special::Or, 1, true);
+        table.special("call", Special::Call, 1, true);
+        table.special("len", Special::Reflect(len), 1, false);
+        table.special("slice", Special::Reflect(slice), 1, true);
         table.add("eq", eq);
         table.add("ge", |left: Value, right: Value| {
             less(&left, &right).map(|less| !less)
@@ -53,9 +42,18 @@ impl FunctionTable {
         table.add("println", |values: Rest<Value>| {
             GoString::from(sprintln(&values.0))
         });
-        table.add("slice", slice);
         table.add("urlquery", |values: Rest<Value>| urlquery(&text(&values.0)));
         table
+    }
+
+    /// Adds a function that the evaluator knows.
+    fn special(&mut self, name: &str, special: Special, least: usize, is_variadic: bool) {
+        let parameters = vec![Parameter::Any; least + usize::from(is_variadic)];
+        let function = Function::dynamic(name, parameters, is_variadic, |_, _| Ok(Value::Nil));
+        self.insert(Function {
+            special: Some(special),
+            ..function
+        });
     }
 }
 
@@ -65,12 +63,16 @@ impl From<i64> for Value {
     }
 }
 
-/// The operands as one text: a single string as it is, else as `print` does.
+/// The operands as one text, as `print` gives it; a nil is `<no value>` (Go's `evalArgs`).
 fn text(values: &[Value]) -> Vec<u8> {
-    match values {
-        [Value::String(text)] => text.to_vec(),
-        values => sprint(values),
-    }
+    let shown: Vec<Value> = values
+        .iter()
+        .map(|value| match value {
+            Value::Nil => "<no value>".into(),
+            other => other.clone(),
+        })
+        .collect();
+    sprint(&shown)
 }
 
 /// The error of `call`: there are no values that are functions.
@@ -147,20 +149,21 @@ fn equal(left: &Value, right: &Value) -> Result<bool> {
         (None, None) => match (left, right) {
             (Value::Object(one), Value::Object(other)) => Ok(one.is_equal(&**other)),
             _ => {
-                let show = |value: &Value| {
-                    String::from_utf8_lossy(&crate::fmt::display(value)).into_owned()
+                let show = |format: &[u8], value: &Value| {
+                    let text = sprintf(format, std::slice::from_ref(value));
+                    String::from_utf8_lossy(&text).into_owned()
                 };
                 let types = (left.type_name(), right.type_name());
                 // Go prints value and type the other way round for the second one.
                 Err(if types.0 == types.1 {
-                    format!("non-comparable type {}: {}", show(left), types.1)
+                    format!("non-comparable type {}: {}", show(b"%s", right), types.1)
                 } else {
                     format!(
                         "non-comparable types {}: {}, {}: {}",
-                        show(left),
+                        show(b"%s", left),
                         types.0,
                         types.1,
-                        show(right)
+                        show(b"%v", right)
                     )
                 }
                 .into())
@@ -195,22 +198,21 @@ fn less_or_equal(left: &Value, right: &Value) -> Result<bool> {
     Ok(less(left, right)? || equal(left, right)?)
 }
 
-/// `len` of a value; `None` is no value at all.
-pub(crate) fn len(value: Option<&Value>) -> Result<i64> {
-    let length = match value {
-        None => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
-        Some(Value::Nil) => return Err("len of nil pointer".into()),
-        Some(Value::String(text)) => text.len(),
-        Some(Value::Bytes(bytes)) => bytes.len(),
-        Some(Value::List(list)) => list.len(),
-        Some(Value::Map(map)) => map.len(),
-        Some(Value::Object(object)) => match object.entries() {
-            Some(entries) => entries.len(),
-            None => return Err(format!("len of type {}", object.type_name()).into()),
-        },
-        Some(other) => return Err(format!("len of type {}", other.type_name()).into()),
+fn len(operands: &[Operand]) -> Result<Value> {
+    let Some(value) = operands.first().and_then(Operand::value) else {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
     };
-    Ok(i64::try_from(length).unwrap_or(i64::MAX))
+    let no_length = || FunctionError::from(format!("len of type {}", value.type_name()));
+    let length = match value {
+        Value::Nil => return Err("len of nil pointer".into()),
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(list) => list.len(),
+        Value::Map(map) => map.len(),
+        Value::Object(object) => object.entries().ok_or_else(no_length)?.len(),
+        _ => return Err(no_length()),
+    };
+    Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
 }
 
 /// Reads an index or bound, up to a limit (Go's `indexArg`).
@@ -282,15 +284,18 @@ fn key(index: &Value) -> Result<&GoString> {
     }
 }
 
-fn slice(item: Value, indexes: Rest<Value>) -> Result<Value> {
-    let indexes = indexes.0;
+fn slice(operands: &[Operand]) -> Result<Value> {
+    let (item, indexes) = match operands.split_first() {
+        Some((item, indexes)) => (item.value().unwrap_or(&Value::Nil), indexes),
+        None => (&Value::Nil, operands),
+    };
     if item.is_nil() {
         return Err("slice of untyped nil".into());
     }
     if indexes.len() > 3 {
         return Err(format!("too many slice indexes: {}", indexes.len()).into());
     }
-    let length = match &item {
+    let length = match item {
         Value::String(_) if indexes.len() == 3 => {
             return Err("cannot 3-index slice a string".into());
         }
@@ -300,8 +305,15 @@ fn slice(item: Value, indexes: Rest<Value>) -> Result<Value> {
         other => return Err(format!("can't slice item of type {}", other.type_name()).into()),
     };
     let mut bounds = [0, length, length];
-    for (bound, index) in bounds.iter_mut().zip(&indexes) {
-        *bound = position(index, length)?;
+    for (bound, index) in bounds.iter_mut().zip(indexes) {
+        *bound = match index {
+            // Go does not look into interfaces here, though `index` does.
+            Operand::Boxed(_) => {
+                return Err("cannot index slice/array with type interface {}".into());
+            }
+            Operand::Plain(index) => position(index, length)?,
+            Operand::Invalid => position(&Value::Nil, length)?,
+        };
     }
     let [start, end, capacity] = bounds;
     if start > end {
@@ -310,7 +322,7 @@ fn slice(item: Value, indexes: Rest<Value>) -> Result<Value> {
     if indexes.len() == 3 && end > capacity {
         return Err(format!("invalid slice index: {end} > {capacity}").into());
     }
-    Ok(match &item {
+    Ok(match item {
         Value::String(text) => Value::String(text[start..end].into()),
         Value::Bytes(bytes) => Value::Bytes(bytes[start..end].into()),
         Value::List(list) => Value::List(List::with_kind(

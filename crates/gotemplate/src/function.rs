@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::error::FunctionError;
-use crate::execute::State;
+use crate::execute::{Operand, State};
 use crate::value::{GoString, List, Map, Value};
 
 /// The type of a parameter.
@@ -212,7 +212,7 @@ impl Function {
 }
 
 /// Functions that need more than the values of their arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Special {
     /// Does not evaluate what it does not need.
     And,
@@ -220,8 +220,8 @@ pub(crate) enum Special {
     Or,
     /// Names its first argument in errors.
     Call,
-    /// Tells no value from a nil.
-    Len,
+    /// Tells no value, a nil and an interface apart.
+    Reflect(fn(&[Operand]) -> Result<Value, FunctionError>),
 }
 
 impl fmt::Debug for Function {

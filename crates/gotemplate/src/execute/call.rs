@@ -34,12 +34,8 @@ impl<'t> Execution<'_, '_, 't> {
                 let values = self.arguments(dot, &function.parameters, arguments, piped)?;
                 Err(crate::builtin::call(&called, values.first()))
             }
-            Some(Special::Len) => {
-                let operand = match (arguments.first(), piped) {
-                    (Some(argument), _) => self.argument(dot, Parameter::Any, argument)?,
-                    (None, piped) => piped.unwrap_or_default(),
-                };
-                crate::builtin::len(operand.value()).map(Value::Int)
+            Some(Special::Reflect(reflect)) => {
+                reflect(&self.operands(dot, &function.parameters, arguments, piped)?)
             }
             None => {
                 let values = self.arguments(dot, &function.parameters, arguments, piped)?;
@@ -118,7 +114,7 @@ impl<'t> Execution<'_, '_, 't> {
         Ok(piped.unwrap_or(value))
     }
 
-    /// Evaluates all arguments; what exceeds the parameters has the type of the last one.
+    /// Evaluates all arguments to values.
     pub(super) fn arguments(
         &mut self,
         dot: &Operand,
@@ -126,20 +122,30 @@ impl<'t> Execution<'_, '_, 't> {
         arguments: &'t [Expression],
         piped: Option<Operand>,
     ) -> Result<Vec<Value>> {
+        let operands = self.operands(dot, parameters, arguments, piped)?;
+        Ok(operands.into_iter().map(Operand::into_value).collect())
+    }
+
+    /// Evaluates all arguments; what exceeds the parameters has the type of the last one.
+    fn operands(
+        &mut self,
+        dot: &Operand,
+        parameters: &[Parameter],
+        arguments: &'t [Expression],
+        piped: Option<Operand>,
+    ) -> Result<Vec<Operand>> {
         let parameter = |index: usize| {
             let known = parameters.get(index).or(parameters.last());
             known.copied().unwrap_or(Parameter::Any)
         };
-        let mut values = Vec::with_capacity(arguments.len() + 1);
+        let mut operands = Vec::with_capacity(arguments.len() + 1);
         for (index, argument) in arguments.iter().enumerate() {
-            let value = self.argument(dot, parameter(index), argument)?;
-            values.push(value.into_value());
+            operands.push(self.argument(dot, parameter(index), argument)?);
         }
         if let Some(piped) = piped {
-            let value = self.validated(piped, parameter(values.len()))?;
-            values.push(value.into_value());
+            operands.push(self.validated(piped, parameter(operands.len()))?);
         }
-        Ok(values)
+        Ok(operands)
     }
 
     /// Evaluates an argument for a parameter (Go's `evalArg`).

@@ -34,7 +34,7 @@ impl Operand {
     }
 
     /// The value, if it is one; a nil interface is.
-    pub(super) fn value(&self) -> Option<&Value> {
+    pub(crate) fn value(&self) -> Option<&Value> {
         match self {
             Self::Invalid => None,
             Self::Boxed(value) | Self::Plain(value) => Some(value),

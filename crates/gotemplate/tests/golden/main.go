@@ -2,9 +2,10 @@
 //
 //	cd crates/gotemplate/tests/golden && go run main.go
 //
-// executes the cases of cases.txt and writes expected.json again. A case is a line: a template, with
-// \n for line feeds. Lines that begin with # are comments, a line "#! missingkey=error" sets the option
-// for the cases after it.
+// executes the cases of cases.txt and random.json and writes expected.json again. A case of cases.txt
+// is a line: a template, with \n for line feeds. Lines that begin with # are comments, a line
+// "#! missingkey=error" sets the option for the cases after it. The cases of random.json were made by
+// putting pieces of templates together at random, and by changing the cases of cases.txt at random.
 //
 //	go run main.go -lines
 //
@@ -139,6 +140,13 @@ func main() {
 			continue
 		}
 		results = append(results, execute(raw, option, strings.ReplaceAll(line, `\n`, "\n")))
+	}
+	text, err = os.ReadFile("random.json")
+	check(err)
+	var sources []string
+	check(json.Unmarshal(text, &sources))
+	for _, source := range sources {
+		results = append(results, execute(raw, "missingkey=zero", source))
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
