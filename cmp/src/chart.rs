@@ -34,9 +34,9 @@ const DIGEST_SEED: &[u8] = b"content digest, not a secret";
 
 impl StageChart {
     pub(crate) fn load(directory: &Path, environment: &Environment) -> Result<Self, PluginError> {
-        let finder = FileFinder::new(directory, &environment.boundary(directory))?;
+        let finder = FileFinder::new(directory, &environment.files_root(directory))?;
         let chart = LoadOptions::default()
-            .within(finder.boundary())
+            .within(environment.repository(directory))
             .load(directory)?;
         Ok(Self {
             parsed: ParsedChart::new(chart),

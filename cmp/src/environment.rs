@@ -20,6 +20,10 @@ const SUBSTITUTED: [&str; 11] = [
     "KUBE_API_VERSIONS",
 ];
 
+/// Names the directory that values files and file parameters may be in, and that a leading slash in
+/// their paths means. On a person's own machine `/`; under Argo CD it is better not set.
+pub const FILES_ROOT: &str = "STAGELINK_FILES_ROOT";
+
 /// The revision that stands for "none in particular" when content is compared.
 pub(crate) const NEUTRAL_REVISION: &str = "0000000000000000000000000000000000000000";
 
@@ -102,13 +106,16 @@ impl Environment {
         split_list(self.get("KUBE_API_VERSIONS").unwrap_or_default(), ',')
     }
 
-    /// The directory that files may not leave: `STAGELINK_BOUNDARY`, which the plugin's operator
-    /// sets, else the root of what Argo CD sent, found by taking the source's path off the end of
-    /// the working directory.
-    pub fn boundary(&self, working_directory: &Path) -> PathBuf {
-        if let Some(boundary) = self.get("STAGELINK_BOUNDARY") {
-            return PathBuf::from(boundary);
-        }
+    /// The directory that files of parameters may not leave, and that a leading slash means:
+    /// [`FILES_ROOT`], which the plugin's operator sets, else the repository.
+    pub fn files_root(&self, working_directory: &Path) -> PathBuf {
+        self.get(FILES_ROOT)
+            .map_or_else(|| self.repository(working_directory), PathBuf::from)
+    }
+
+    /// The root of what Argo CD sent, found by taking the source's path off the end of the working
+    /// directory. Links within the chart may not leave it.
+    pub fn repository(&self, working_directory: &Path) -> PathBuf {
         let path = self.get("ARGOCD_APP_SOURCE_PATH").unwrap_or_default();
         let mut root = working_directory;
         // Argo CD may send just a part of the repository, so only the end of the path need match.
@@ -259,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_boundary_is_what_argo_cd_sent() {
+    fn the_repository_is_what_argo_cd_sent() {
         for (directory, path, boundary) in [
             ("/w/1234/charts/dev", "charts/dev", "/w/1234"),
             ("/w/1234/dev", "charts/dev", "/w/1234"),
@@ -268,11 +275,11 @@ mod tests {
             ("/w/1234/charts/dev", "./charts/dev/", "/w/1234"),
         ] {
             let found =
-                environment(&[("ARGOCD_APP_SOURCE_PATH", path)]).boundary(Path::new(directory));
+                environment(&[("ARGOCD_APP_SOURCE_PATH", path)]).repository(Path::new(directory));
             assert_eq!(found, Path::new(boundary), "{directory} {path}");
         }
-        let fixed = environment(&[("STAGELINK_BOUNDARY", "/")]);
-        assert_eq!(fixed.boundary(Path::new("/a/b")), Path::new("/"));
+        let fixed = environment(&[(FILES_ROOT, "/")]);
+        assert_eq!(fixed.files_root(Path::new("/a/b")), Path::new("/"));
     }
 
     #[test]

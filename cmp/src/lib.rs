@@ -44,7 +44,7 @@ mod value_files;
 pub use announcement::{Announcement, HELM_PARAMETERS, KNOWN, Known, Shape};
 pub use command::run;
 pub use discover::discover;
-pub use environment::Environment;
+pub use environment::{Environment, FILES_ROOT};
 pub use error::PluginError;
 pub use generate::{Generated, generate};
 pub use lint::lint;

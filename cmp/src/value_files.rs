@@ -43,17 +43,12 @@ impl FileFinder {
         let (chart, boundary) = (canonical(chart)?, canonical(boundary)?);
         if !chart.starts_with(&boundary) {
             return Err(PluginError::Environment(format!(
-                "the chart {} is not within {}; correct STAGELINK_BOUNDARY",
+                "the chart {} is not within {}; correct STAGELINK_FILES_ROOT",
                 chart.display(),
                 boundary.display()
             )));
         }
         Ok(Self { chart, boundary })
-    }
-
-    /// The directory that files may not leave.
-    pub(crate) fn boundary(&self) -> &Path {
-        &self.boundary
     }
 
     /// The files of a list of values files, in their order: patterns are expanded in place, each

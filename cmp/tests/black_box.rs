@@ -930,6 +930,24 @@ fn values_files_are_found_in_the_whole_repository() {
 }
 
 #[test]
+fn a_person_may_use_files_of_the_whole_machine() {
+    let chart = chart(&[]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("mine.yaml");
+    std::fs::write(&file, "colour: mine\n").unwrap();
+    let call = || {
+        Call::new(chart.path())
+            .parameters(json!([{"name": "value-files", "array": [file.to_str().unwrap()]}]))
+    };
+    call().error(2);
+    let generated = call().set("STAGELINK_FILES_ROOT", "/").generate();
+    assert_eq!(
+        generated.find("ConfigMap", "config").unwrap()["data"]["colour"],
+        "mine"
+    );
+}
+
+#[test]
 fn hostile_charts_end_soon_and_with_an_error() {
     for (template, part) in [
         ("{{ repeat 1000000000 \"x\" }}", ""),
