@@ -49,6 +49,11 @@ impl StageChart {
         self.parsed.chart().values()
     }
 
+    /// The chart's `values.yaml` as it is; empty when there is none.
+    pub(crate) fn values_yaml(&self) -> &[u8] {
+        self.parsed.chart().values_yaml().unwrap_or_default()
+    }
+
     /// Renders the chart as it is delivered.
     pub(crate) fn render(
         &self,
@@ -97,6 +102,14 @@ impl StageChart {
             ..self.input(options)?
         };
         let rendered = self.render_input(&input)?;
+        // A document of just comments is no resource.
+        let has_resource = manifests(&rendered).any(|manifest| !manifest.document().is_null());
+        if rendered.crds.is_empty() && !has_resource {
+            return Err(PluginError::input(
+                "the chart rendered no resource at all, and Argo CD would delete everything that is there; \
+                 check its values and conditions",
+            ));
+        }
         warnings.extend(rendered.warnings.iter().cloned());
         Ok(RenderedStage {
             rendered,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use stagelink_helm::Rendered;
-use stagelink_keptn::Severity;
+use stagelink_keptn::{KeptnKind, Severity};
 use stagelink_plan::{BuiltPlan, ContentDigest, Manifest, PlanSettings};
 
 use crate::chart::{RenderedStage, StageChart, manifests};
@@ -41,15 +41,6 @@ pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated
         injection,
         mut warnings,
     } = chart.render(&parameters, environment, &options, seed.clone())?;
-    // A document of just comments is no resource.
-    let has_resource = manifests(&rendered).any(|manifest| !manifest.document().is_null());
-    if rendered.crds.is_empty() && !has_resource {
-        return Err(PluginError::input(
-            "the chart rendered no resource at all, and Argo CD would delete everything that is there; \
-             check its values and conditions",
-        ));
-    }
-
     let mut output = Output::default();
     for crd in &rendered.crds {
         output.text(&crd.source, &crd.text);
@@ -141,6 +132,12 @@ pub(crate) struct Document<'a> {
 impl Document<'_> {
     fn value(&self) -> &Value {
         self.changed.as_ref().unwrap_or(self.original)
+    }
+
+    /// True for a resource of Keptn.
+    pub(crate) fn is_keptn(&self) -> bool {
+        let api_version = self.original["apiVersion"].as_str();
+        api_version.is_some_and(KeptnKind::is_keptn_group)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use stagelink_keptn::{Finding, Severity, validate};
 use stagelink_plan::ContentDigest;
+use stagelink_yaml::Document;
 
 use crate::chart::StageChart;
 use crate::generate::{build_plan, with_contexts};
@@ -11,8 +12,8 @@ use crate::options::Options;
 use crate::{Environment, Parameters, PluginError, seed};
 
 /// Renders the chart as [`generate`](crate::generate) does and checks what came out: Keptn's
-/// resources by Keptn's own rules, and whether they make a plan. Lines are those of the rendered
-/// template.
+/// resources by Keptn's own rules, whether they make a plan, and keys that stand twice anywhere.
+/// Lines are those of the file, or of the rendered document where the source says so.
 ///
 /// # Errors
 /// [`PluginError`] when the chart cannot be rendered at all.
@@ -29,8 +30,14 @@ pub fn lint(directory: &Path, environment: &Environment) -> Result<Vec<Finding>,
         .into_iter()
         .map(|warning| Finding::new(Severity::Warning, "the chart", warning))
         .collect();
+    findings.extend(duplicate_keys("values.yaml", chart.values_yaml()));
     for document in &documents {
-        findings.extend(validate(document.source, document.text));
+        let source = format!("{} (rendered)", document.source);
+        if document.is_keptn() {
+            findings.extend(validate(&source, document.text));
+        } else {
+            findings.extend(duplicate_keys(&source, document.text.as_bytes()));
+        }
     }
     let digest = ContentDigest::of([]);
     let built = build_plan(&documents, &options, &stage.injection, environment, digest);
@@ -46,4 +53,25 @@ pub fn lint(directory: &Path, environment: &Environment) -> Result<Vec<Finding>,
         }
     }
     Ok(findings)
+}
+
+/// Keys that stand twice: Helm takes the last one and says nothing.
+fn duplicate_keys(source: &str, text: &[u8]) -> Vec<Finding> {
+    // What is no YAML has failed before, in the render.
+    let documents = Document::parse_all(text).unwrap_or_default();
+    documents
+        .iter()
+        .flat_map(Document::duplicate_keys)
+        .map(|twice| {
+            let problem = format!(
+                "the key is already in line {}, and that one is ignored",
+                twice.first.line
+            );
+            let mut finding = Finding::new(Severity::Warning, source, problem)
+                .at(twice.key)
+                .advise("remove one of them");
+            finding.line = twice.again.line;
+            finding
+        })
+        .collect()
 }

@@ -79,6 +79,8 @@ impl PluginInput {
                 "ARGOCD_APP_PARAMETERS",
                 Value::from(self.parameters.clone()).to_string(),
             ),
+            // A person names values files anywhere on the machine, by absolute paths.
+            (stagelink_cmp::FILES_ROOT, "/".to_owned()),
         ];
         if let Some(revision) = &self.revision {
             let short = |length| revision.chars().take(length).collect::<String>();
