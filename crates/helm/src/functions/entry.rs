@@ -113,6 +113,8 @@ pub(crate) struct Surroundings {
     pub(crate) includes: RefCell<HashMap<GoString, u32>>,
     /// Texts of `tpl` that were parsed within the root set.
     pub(crate) tpl_cache: RefCell<HashMap<GoString, Rc<Templates>>>,
+    /// Password hashes made so far; each takes some 50 ms.
+    pub(crate) password_hashes: Cell<u32>,
     /// Set once a function has read the clock.
     pub(crate) clock_was_read: Cell<bool>,
     /// Where the root set is while it runs; compared only, never followed.
@@ -124,6 +126,7 @@ impl Surroundings {
     pub(crate) fn start(&self, randomness: Randomness, root: &Templates) {
         self.randomness.replace(randomness);
         self.includes.borrow_mut().clear();
+        self.password_hashes.set(0);
         self.clock_was_read.set(false);
         self.root.set(std::ptr::from_ref(root).addr());
     }

@@ -21,6 +21,7 @@ mod entry;
 mod json;
 mod lists;
 mod numbers;
+mod passwords;
 mod pattern;
 mod random;
 mod randoms;
@@ -49,6 +50,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
         encoding::FUNCTIONS,
         lists::FUNCTIONS,
         numbers::FUNCTIONS,
+        passwords::FUNCTIONS,
         randoms::FUNCTIONS,
         regex::FUNCTIONS,
         strings::FUNCTIONS,

@@ -4,9 +4,8 @@
 
 use stagelink_gotemplate::{Function, FunctionError, Parameter};
 
-/// Names of what is missing: keys and certificates, password hashes, TOML, and YAML in the style of yaml.v3.
-pub(super) const NAMES: [&str; 17] = [
-    "bcrypt",
+/// Names of what is missing: keys and certificates, derived passwords, AES, TOML, and YAML in the style of yaml.v3.
+pub(super) const NAMES: [&str; 15] = [
     "buildCustomCert",
     "decryptAES",
     "derivePassword",
@@ -19,7 +18,6 @@ pub(super) const NAMES: [&str; 17] = [
     "genSelfSignedCertWithKey",
     "genSignedCert",
     "genSignedCertWithKey",
-    "htpasswd",
     "mustToToml",
     "toToml",
     "toYamlPretty",
