@@ -107,7 +107,8 @@ pub(crate) struct DemoArguments {
     /// Leave the promotion's branch unmerged; prod then stays on v1
     #[arg(long)]
     pub(crate) no_merge: bool,
-    /// Evaluate with a real Prometheus that scrapes the targets in FOLDER/prometheus-targets.json
+    /// Evaluate with a real Prometheus; it finds its targets by file_sd_configs in
+    /// FOLDER/prometheus/*.json
     #[arg(long, value_name = "URL")]
     pub(crate) prometheus: Option<String>,
     /// Print every line of the plugin and the hooks

@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &DeliverArguments) -> Result<End, CommandError> {
     let stage = Stage {
         plugin,
         state: state_dir.join(&name),
+        targets: state_dir.join("prometheus").join(format!("{name}.json")),
         spans: state_dir.join("spans.jsonl"),
         allow_local_commands: arguments.allow_local_commands,
         again: arguments.again,

@@ -22,9 +22,16 @@ use serde_json::Value;
 /// When it is not there; `tests/run` builds it first.
 pub fn stagelink() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
-    let folder = test.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("."));
     let program = folder.join("stagelink");
-    assert!(program.exists(), "{} is missing; run tests/run, or `cargo build` first", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing; run tests/run, or `cargo build` first",
+        program.display()
+    );
     program
 }
 
@@ -39,7 +46,10 @@ pub fn command() -> Command {
     let mut command = Command::new(stagelink());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if ["OTEL_", "STAGELINK_", "ARGOCD_", "KUBE_", "PARAM_"].iter().any(|p| text.starts_with(p)) {
+        if ["OTEL_", "STAGELINK_", "ARGOCD_", "KUBE_", "PARAM_"]
+            .iter()
+            .any(|p| text.starts_with(p))
+        {
             command.env_remove(&name);
         }
     }
@@ -101,7 +111,9 @@ pub fn is_root(span: &Value) -> bool {
 #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub fn peer(program: &str, test: &str) -> Option<PathBuf> {
     let found = std::env::var_os("PATH").and_then(|paths| {
-        std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+        std::env::split_paths(&paths)
+            .map(|folder| folder.join(program))
+            .find(|path| path.is_file())
     });
     if found.is_none() {
         eprintln!("skipped: {test} needs {program}; tests/install-peers installs it");

@@ -1,5 +1,12 @@
 //! `stagelink demo`: the whole way of one release on one machine.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +15,17 @@ use serde_json::Value;
 use stagelink_tests::{attribute, command, is_root, run, spans, stderr};
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", stderr(&output));
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        stderr(&output)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -45,14 +61,25 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
     let story: Vec<(&str, &str)> = deliveries
         .iter()
         .map(|delivery| {
-            (delivery["stage"].as_str().unwrap(), delivery["outcome"].as_str().unwrap())
+            (
+                delivery["stage"].as_str().unwrap(),
+                delivery["outcome"].as_str().unwrap(),
+            )
         })
         .collect();
     assert_eq!(
         story,
-        [("dev", "pass"), ("prod", "pass"), ("dev", "pass"), ("prod", "pass"), ("dev", "fail")]
+        [
+            ("dev", "pass"),
+            ("prod", "pass"),
+            ("dev", "pass"),
+            ("prod", "pass"),
+            ("dev", "fail")
+        ]
     );
-    let [dev_v1, prod_v1, dev_v2, prod_v2, dev_v3] = deliveries.as_slice() else { unreachable!() };
+    let [dev_v1, prod_v1, dev_v2, prod_v2, dev_v3] = deliveries.as_slice() else {
+        unreachable!()
+    };
     for delivery in deliveries {
         assert_eq!(delivery["app"], "simple-go");
         assert_eq!(delivery["attempt"], 1);
@@ -72,11 +99,20 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
             span["traceId"].as_str().unwrap().to_owned(),
             span["parentSpanId"].as_str().unwrap().to_owned(),
         );
-        assert!(index.contains_key(&parent), "{} has no parent", span["name"]);
+        assert!(
+            index.contains_key(&parent),
+            "{} has no parent",
+            span["name"]
+        );
     }
     for span in &spans {
         assert_eq!(span["kind"], 5, "{} is not of kind CONSUMER", span["name"]);
-        assert_eq!(attribute(span, "commitID").map(str::len), Some(40), "{}", span["name"]);
+        assert_eq!(
+            attribute(span, "commitID").map(str::len),
+            Some(40),
+            "{}",
+            span["name"]
+        );
     }
 
     // Prod's root links to dev's PromotionTasks span.
@@ -85,7 +121,9 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
             delivery["trace_id"].as_str().unwrap().to_owned(),
             delivery["root_span_id"].as_str().unwrap().to_owned(),
         );
-        *index.get(&key).expect("each delivery's root span is in spans.jsonl")
+        *index
+            .get(&key)
+            .expect("each delivery's root span is in spans.jsonl")
     };
     let links = root_of(prod_v2)["links"].as_array().unwrap();
     assert_eq!(links.len(), 1);
@@ -97,9 +135,16 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
         .expect("the link leads to a span");
     assert_eq!(linked["name"], "PromotionTasks");
     assert_eq!(linked["traceId"], dev_v2["trace_id"]);
-    assert_eq!(attribute(&links[0], "opentracing.ref_type"), Some("follows-from"));
+    assert_eq!(
+        attribute(&links[0], "opentracing.ref_type"),
+        Some("follows-from")
+    );
     assert_eq!(prod_v2["links"][0]["trace_id"], dev_v2["trace_id"]);
-    assert!(root_of(prod_v1)["links"].as_array().is_none_or(Vec::is_empty));
+    assert!(
+        root_of(prod_v1)["links"]
+            .as_array()
+            .is_none_or(Vec::is_empty)
+    );
 
     // v3: the evaluation failed, nothing was promoted, and the trace says why.
     let phase = |delivery: &Value, name: &str| {
@@ -131,34 +176,66 @@ fn a_release_goes_from_dev_to_prod_and_a_slow_one_does_not() {
         .iter()
         .filter(|span| span["traceId"] == dev_v2["trace_id"])
         .filter(|span| {
-            span["name"].as_str().is_some_and(|name| name.starts_with("post-post-deployment-load"))
+            span["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("post-post-deployment-load"))
         })
         .collect();
     let nanoseconds = |span: &Value, key: &str| span[key].as_str().unwrap().parse::<u64>().unwrap();
-    let [one, other] = tasks.as_slice() else { panic!("not two load tests: {tasks:?}") };
+    let [one, other] = tasks.as_slice() else {
+        panic!("not two load tests: {tasks:?}")
+    };
     assert!(nanoseconds(one, "startTimeUnixNano") < nanoseconds(other, "endTimeUnixNano"));
     assert!(nanoseconds(other, "startTimeUnixNano") < nanoseconds(one, "endTimeUnixNano"));
 
     // The repository: prod is on v2 with the traceparent, comments kept, and no branch is left.
     let repository = root.join("repository.git");
-    let values = git(&repository, &["show", "main:charts/simple-go-prod/values.yaml"]);
+    let values = git(
+        &repository,
+        &["show", "main:charts/simple-go-prod/values.yaml"],
+    );
     assert!(values.contains("\nserviceVersion: v2\n"), "{values}");
     assert!(values.contains("\nbackendServiceVersion: v2\n"), "{values}");
     assert!(values.starts_with("# What runs in this stage."), "{values}");
-    let trace_parent = values.lines().find_map(|line| line.strip_prefix("traceParent: ")).unwrap();
-    assert!(trace_parent.contains(dev_v2["trace_id"].as_str().unwrap()), "{trace_parent}");
-    assert_eq!(git(&repository, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]), "main");
-    let dev = git(&repository, &["show", "main:charts/simple-go-dev/values.yaml"]);
+    let trace_parent = values
+        .lines()
+        .find_map(|line| line.strip_prefix("traceParent: "))
+        .unwrap();
+    assert!(
+        trace_parent.contains(dev_v2["trace_id"].as_str().unwrap()),
+        "{trace_parent}"
+    );
+    assert_eq!(
+        git(
+            &repository,
+            &["for-each-ref", "--format=%(refname:short)", "refs/heads"]
+        ),
+        "main"
+    );
+    let dev = git(
+        &repository,
+        &["show", "main:charts/simple-go-dev/values.yaml"],
+    );
     assert!(dev.contains("\nserviceVersion: v3\n"));
 
     // The page is there, and the ledgers tell the same in one look.
     let page = std::fs::read_to_string(root.join("trace.html")).unwrap();
     assert!(page.contains(dev_v3["trace_id"].as_str().unwrap()));
     let status = run(&["status", &root.to_string_lossy(), "-o", "json"]);
-    assert_eq!(status.status.code(), Some(1), "dev is not as far as it should be");
+    assert_eq!(
+        status.status.code(),
+        Some(1),
+        "dev is not as far as it should be"
+    );
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     let stage = |name: &str| {
-        status.as_array().unwrap().iter().find(|stage| stage["stage"] == name).cloned().unwrap()
+        status
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|stage| stage["stage"] == name)
+            .cloned()
+            .unwrap()
     };
     assert_eq!(stage("prod")["current"]["revision"], prod_v2["revision"]);
     assert_eq!(stage("dev")["current"]["revision"], dev_v2["revision"]);
@@ -179,24 +256,43 @@ fn an_unmerged_promotion_stays_a_branch() {
         .collect();
     assert_eq!(stages, ["dev", "prod", "dev", "dev"]);
     let repository = root.join("repository.git");
-    let refs = git(&repository, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+    let refs = git(
+        &repository,
+        &["for-each-ref", "--format=%(refname:short)", "refs/heads"],
+    );
     let branches: BTreeSet<&str> = refs.lines().collect();
     assert_eq!(branches.len(), 2, "{branches:?}");
     let branch = branches.iter().find(|branch| **branch != "main").unwrap();
-    let values = git(&repository, &["show", &format!("{branch}:charts/simple-go-prod/values.yaml")]);
+    let values = git(
+        &repository,
+        &[
+            "show",
+            &format!("{branch}:charts/simple-go-prod/values.yaml"),
+        ],
+    );
     assert!(values.contains("\nserviceVersion: v2\n"));
     let message = git(&repository, &["log", "-1", "--format=%B", branch]);
-    assert!(message.contains("Stagelink-"), "the commit has no trailers: {message}");
+    assert!(
+        message.contains("Stagelink-"),
+        "the commit has no trailers: {message}"
+    );
 }
 
 #[test]
 fn a_folder_that_is_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine"), "precious").unwrap();
-    let output =
-        command().args(["demo", "--dir"]).arg(folder.path()).output().unwrap();
+    let output = command()
+        .args(["demo", "--dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("is not empty"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("is not empty"),
+        "{}",
+        stderr(&output)
+    );
     assert!(output.stdout.is_empty());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow};
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ledger::Ledger;
 
-pub(crate) use cluster::{Cluster, Target};
+pub(crate) use cluster::Cluster;
 pub(crate) use operation::write_atomically;
 pub(crate) use plugin::PluginInput;
 
@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) plugin: PluginInput,
     /// Where ledger, plan and task runs are kept.
     pub(crate) state: PathBuf,
+    /// Where a Prometheus with `file_sd_configs` finds the stage's processes.
+    pub(crate) targets: PathBuf,
     /// Where spans go, as OTLP JSON lines.
     pub(crate) spans: PathBuf,
     /// Whether commands of this machine may be run as tasks and workloads.
@@ -56,8 +58,6 @@ pub(crate) struct Delivered {
     pub(crate) attempt: u64,
     /// False if this content had already been delivered.
     pub(crate) ran: bool,
-    /// Where its processes listen.
-    pub(crate) targets: Vec<Target>,
 }
 
 /// Told what happens.
@@ -99,7 +99,6 @@ impl Stage {
         let operation = file.begin(&revision, &subject)?;
 
         let mut resolve = self.resolve.clone();
-        let mut targets = Vec::new();
         let mut goes_on = true;
         if rendered.has_pre_sync {
             progress.step("PreSync");
@@ -122,9 +121,11 @@ impl Stage {
                 &self.state.join("workloads.json"),
                 status.to_string().as_bytes(),
             )?;
+            let targets = serde_json::to_vec_pretty(&applied.targets).or_environment()?;
+            make_parent(&self.targets)?;
+            write_atomically(&self.targets, &targets)?;
             goes_on = applied.is_healthy();
             resolve.extend(applied.resolve);
-            targets = applied.targets;
             if goes_on {
                 progress.step("PostSync");
                 goes_on = self.hook("postsync", "PostSync", &operation, &resolve, progress)?;
@@ -136,7 +137,7 @@ impl Stage {
             self.hook("syncfail", "SyncFail", &operation, &resolve, progress)?;
         }
         file.end()?;
-        self.delivered(&rendered, before, targets)
+        self.delivered(&rendered, before)
     }
 
     /// Reads the ledger; `None` if there is none yet.
@@ -224,7 +225,6 @@ impl Stage {
         &self,
         rendered: &Rendered,
         attempts_before: usize,
-        targets: Vec<Target>,
     ) -> Result<Delivered, CommandError> {
         let ledger = self
             .ledger()?
@@ -264,9 +264,17 @@ impl Stage {
             delivery,
             attempt,
             ran,
-            targets,
         })
     }
+}
+
+fn make_parent(file: &Path) -> Result<(), CommandError> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    fs::create_dir_all(folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))
+        .or_environment()
 }
 
 /// Reads a ledger's file; `None` if there is none.

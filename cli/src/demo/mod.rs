@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use stagelink_delivery::{Outcome, Phase};
 
 use crate::arguments::{DemoArguments, SummaryFormat};
-use crate::deliver::{Cluster, Delivered, PluginInput, Stage, Target, write_atomically};
+use crate::deliver::{Cluster, Delivered, PluginInput, Stage};
 use crate::exit::{CommandError, End, OrFault as _};
 use crate::progress::Display;
 use crate::summary::{Artefacts, DeliverySummary, Summary};
@@ -41,8 +41,6 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<End, CommandError> {
         dev: Cluster::default(),
         prod: Cluster::default(),
         monitoring,
-        dev_targets: Vec::new(),
-        prod_targets: Vec::new(),
         deliveries: Vec::new(),
     };
     let told = story.tell();
@@ -123,8 +121,6 @@ struct Story<'a> {
     dev: Cluster,
     prod: Cluster,
     monitoring: Option<Monitoring>,
-    dev_targets: Vec<Target>,
-    prod_targets: Vec<Target>,
     deliveries: Vec<DeliverySummary>,
 }
 
@@ -182,12 +178,6 @@ impl Story<'_> {
             &mut self.prod
         };
         let delivered = delivery.deliver(cluster, self.display)?;
-        if stage == "dev" {
-            self.dev_targets.clone_from(&delivered.targets);
-        } else {
-            self.prod_targets.clone_from(&delivered.targets);
-        }
-        self.write_targets()?;
         let mark = if delivered.outcome.goes_on() {
             "✓"
         } else {
@@ -237,19 +227,13 @@ impl Story<'_> {
         Stage {
             plugin,
             state: self.folder.join("state").join(stage),
+            targets: self.folder.join("prometheus").join(format!("{stage}.json")),
             spans: self.folder.join("spans.jsonl"),
             allow_local_commands: false,
             again: false,
             secrets: None,
             resolve: Vec::new(),
         }
-    }
-
-    /// For a Prometheus that finds its targets by `file_sd_configs`.
-    fn write_targets(&self) -> Result<(), CommandError> {
-        let targets: Vec<&Target> = self.dev_targets.iter().chain(&self.prod_targets).collect();
-        let text = serde_json::to_vec_pretty(&targets).or_environment()?;
-        write_atomically(&self.folder.join("prometheus-targets.json"), &text)
     }
 }
 
