@@ -14,6 +14,7 @@ mod programs;
 mod progress;
 mod stage;
 mod status;
+mod stop;
 mod summary;
 mod template;
 mod trace;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 
 use crate::exit::{CommandError, OrFault as _};
+use crate::stop;
 
 /// This executable.
 pub(crate) fn executable() -> Result<PathBuf, CommandError> {
@@ -36,17 +37,19 @@ pub(crate) fn command<I: AsRef<OsStr>>(
     Ok(command)
 }
 
-/// Runs a command to its end and hands each line of its stderr to `line`; gives its exit code.
+/// Runs a command to its end and hands each line of its stderr to `line`; gives its exit code, or
+/// `None` if a signal ended it.
 pub(crate) fn run_with_lines(
     mut command: Command,
     mut line: impl FnMut(&str),
-) -> Result<i32, CommandError> {
+) -> Result<Option<i32>, CommandError> {
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .context("a program within this executable cannot be started")
         .or_environment()?;
+    stop::under_way(Some(child.id()));
     if let Some(stderr) = child.stderr.take() {
         for text in BufReader::new(stderr).split(b'\n') {
             match text {
@@ -55,10 +58,11 @@ pub(crate) fn run_with_lines(
             }
         }
     }
+    // Before its number is free for another process.
+    stop::under_way(None);
     let status = child
         .wait()
         .context("a program's end cannot be read")
         .or_environment()?;
-    // A program that a signal ended has no exit code; shells call that 128 + signal.
-    Ok(status.code().unwrap_or(128))
+    Ok(status.code())
 }

@@ -8,6 +8,7 @@ use crate::deliver::{Cluster, Delivered, Stage};
 use crate::exit::{CommandError, End, OrFault as _};
 use crate::output;
 use crate::progress::Display;
+use crate::stop;
 use crate::summary::DeliverySummary;
 
 /// Delivers a stage.
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &DeliverArguments) -> Result<End, CommandError> {
         secrets: arguments.secrets.clone(),
         resolve: arguments.resolve.clone(),
     };
+    stop::listen()?;
     let mut display = Display::new(arguments.verbose);
     display.begin(&name);
     let delivered = stage.deliver(&mut Cluster::default(), &mut display);

@@ -10,11 +10,15 @@
 //! assert_eq!(stagelink_tests::attribute(&span, "keptn.deployment.app.name"), Some("simple-go"));
 //! ```
 
+mod stage;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+pub use stage::{LONGEST_WAIT, Stage, git, output, wait_until};
 
 /// The `stagelink` executable that was built with these tests.
 ///

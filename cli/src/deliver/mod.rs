@@ -2,6 +2,7 @@
 //! between processes on loopback stand for the cluster's workloads.
 
 mod cluster;
+mod lock;
 mod operation;
 mod plugin;
 mod rendered;
@@ -19,6 +20,8 @@ pub(crate) use plugin::PluginInput;
 
 use crate::exit::{CommandError, OrFault as _};
 use crate::programs;
+use crate::stop;
+use lock::StageLock;
 use operation::{Operation, OperationFile};
 use rendered::Rendered;
 
@@ -82,6 +85,8 @@ impl Stage {
         fs::create_dir_all(&self.state)
             .with_context(|| format!("the folder {} cannot be made", self.state.display()))
             .or_environment()?;
+        let _lock = StageLock::take(&self.state)?;
+        lock::wait_for_hook(&self.ledger_path(), progress)?;
         progress.step("render");
         let manifests = self.plugin.generate(&mut |line| progress.detail(line))?;
         let rendered = Rendered::parse(&manifests)?;
@@ -202,16 +207,21 @@ impl Stage {
             command.arg("--secrets").arg(secrets);
         }
         let mut last = String::new();
+        stop::check()?;
         let code = programs::run_with_lines(command, |line| {
             progress.detail(line);
             if !line.is_empty() {
                 last = line.to_owned();
             }
         })?;
+        stop::check()?;
         match code {
-            0 => Ok(true),
-            1 => Ok(false),
-            code => {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            None => Err(CommandError::environment(anyhow!(
+                "the {hook} hook was killed; the delivery goes on when it is started again"
+            ))),
+            Some(code) => {
                 let last = last.strip_prefix("error: ").unwrap_or(&last).to_owned();
                 Err(CommandError::from_exit_code(
                     code,

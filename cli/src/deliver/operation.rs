@@ -17,7 +17,8 @@ use crate::exit::{CommandError, OrFault as _};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Operation {
-    /// `<first 7 of the revision>-<start in seconds>`, as Argo CD names hooks of one operation.
+    /// `<first 7 of the revision>-<start in milliseconds>`. Argo CD takes seconds; here two deliveries
+    /// may begin within one.
     pub(crate) name: String,
     /// What is being delivered: chart, revision and parameters.
     pub(crate) subject: String,
@@ -51,7 +52,7 @@ impl OperationFile {
         let now = Timestamp::now();
         let short: String = revision.chars().take(7).collect();
         let operation = Operation {
-            name: format!("{short}-{}", now.as_second()),
+            name: format!("{short}-{}", now.as_millisecond()),
             subject: subject.to_owned(),
             jobs: ["PreSync", "PostSync", "SyncFail"]
                 .map(|hook| (hook.to_owned(), format!("{hook}-{}", now.as_nanosecond())))

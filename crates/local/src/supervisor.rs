@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 /// What a task runs, in `run.json`. Holds no environment: that is inherited, so that no secret is
@@ -68,20 +68,22 @@ pub(crate) const PID: &str = "pid";
 ///
 /// Its standard input is the folder's lock, held as long as this process lives.
 pub async fn supervise(folder: &Path) -> ExitCode {
-    let written = match order(folder) {
-        Ok(order) => {
-            // Without its number nobody could stop it; the hook then waits for the time limit.
-            let _ = fs::write(folder.join(PID), std::process::id().to_string());
-            let result = run(&order, &folder.join(LOG)).await;
-            write_result(folder, &result)
-        }
-        Err(error) => Err(error),
-    };
+    let written = supervise_order(folder).await;
     if written.is_ok() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(3)
     }
+}
+
+async fn supervise_order(folder: &Path) -> io::Result<()> {
+    let order = order(folder)?;
+    // From here on a request to stop ends the task too; before, there is no task.
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Without its number nobody could stop it; the hook then waits for the time limit.
+    let _ = fs::write(folder.join(PID), std::process::id().to_string());
+    let result = run(&order, &folder.join(LOG), &mut terminate).await;
+    write_result(folder, &result)
 }
 
 fn order(folder: &Path) -> io::Result<RunOrder> {
@@ -94,12 +96,12 @@ fn write_result(folder: &Path, result: &RunResult) -> io::Result<()> {
     fs::rename(temporary, folder.join(RESULT))
 }
 
-async fn run(order: &RunOrder, log: &Path) -> RunResult {
+async fn run(order: &RunOrder, log: &Path, terminate: &mut Signal) -> RunResult {
     let deadline = Instant::now() + Duration::from_secs(order.timeout_seconds.max(1));
     let mut tries = 0;
     loop {
         tries += 1;
-        let end = attempt(order, log, deadline).await;
+        let end = attempt(order, log, deadline, terminate).await;
         let is_last = !matches!(end, RunEnd::Failed { .. }) || tries > order.retries;
         if is_last {
             return RunResult { end, tries };
@@ -112,23 +114,22 @@ async fn run(order: &RunOrder, log: &Path) -> RunResult {
                 tries,
             };
         }
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = terminate.recv() => return RunResult { end: RunEnd::Stopped, tries },
+        }
     }
 }
 
-async fn attempt(order: &RunOrder, log: &Path, deadline: Instant) -> RunEnd {
+async fn attempt(
+    order: &RunOrder,
+    log: &Path,
+    deadline: Instant,
+    terminate: &mut Signal,
+) -> RunEnd {
     let mut child = match start(order, log) {
         Ok(child) => child,
         Err(error) => {
-            return RunEnd::NotStarted {
-                why: error.to_string(),
-            };
-        }
-    };
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            stop(&mut child).await;
             return RunEnd::NotStarted {
                 why: error.to_string(),
             };
@@ -144,9 +145,10 @@ async fn attempt(order: &RunOrder, log: &Path, deadline: Instant) -> RunEnd {
             stop(&mut child).await;
             RunEnd::TimedOut
         }
-        _ = terminate.recv() => {
-            stop(&mut child).await;
-            RunEnd::Stopped
+        _ = terminate.recv() => match stop(&mut child).await {
+            // It was done anyway; a second run would do it twice.
+            Some(status) if status.success() => RunEnd::Succeeded,
+            _ => RunEnd::Stopped,
         }
     }
 }
@@ -174,8 +176,8 @@ fn start(order: &RunOrder, log: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Ends a task and its children: SIGTERM, and after a moment SIGKILL.
-async fn stop(child: &mut Child) {
+/// Ends a task and its children: SIGTERM, and after a moment SIGKILL. Gives how it ended by itself.
+async fn stop(child: &mut Child) -> Option<ExitStatus> {
     let group = child
         .id()
         .and_then(|id| i32::try_from(id).ok())
@@ -185,11 +187,12 @@ async fn stop(child: &mut Child) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
         let graceful = tokio::time::timeout(Duration::from_secs(2), child.wait()).await;
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        if graceful.is_ok() {
-            return;
+        if let Ok(status) = graceful {
+            return status.ok();
         }
     }
     let _ = child.kill().await;
+    None
 }
 
 fn describe(status: ExitStatus) -> String {

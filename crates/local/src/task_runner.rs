@@ -356,6 +356,14 @@ impl LocalTasks {
             if let Some(result) = result(&folder) {
                 return Ok(end(&result, definition, &folder, program));
             }
+            if cancel.is_cancelled() {
+                // It was stopped before it had begun.
+                let stopped = RunResult {
+                    end: RunEnd::Stopped,
+                    tries: 0,
+                };
+                return Ok(end(&stopped, definition, &folder, program));
+            }
         }
         Ok(ItemEnd {
             outcome: Outcome::Error,
@@ -389,6 +397,11 @@ impl LocalTasks {
             retries: definition.retries(),
         };
         fs::write(folder.join(ORDER), serde_json::to_vec(&order)?)?;
+        // The number of an earlier supervisor may be somebody else's by now.
+        match fs::remove_file(folder.join(PID)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let Some((executable, words)) = self.settings.supervisor.split_first() else {
             return Err(io::Error::other(
                 "no program is named that supervises tasks",
@@ -417,6 +430,10 @@ impl LocalTasks {
                 .map(|(name, value)| (name, value)),
         );
         let mut child = command.spawn()?;
+        if let Some(id) = child.id() {
+            // It writes its number itself too, but may be wanted to stop before it does.
+            let _ = fs::write(folder.join(PID), id.to_string());
+        }
         tokio::spawn(async move {
             // Only so that it does not stay as a zombie; what it left is read from its folder.
             let _ = child.wait().await;
