@@ -473,4 +473,14 @@ mod tests {
             "{error}"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn documents_are_parts_of_the_file_without_separators(file in "([a: \n\t]|---){0,16}") {
+            for document in split(&file) {
+                assert!(file.contains(document) && !document.trim().is_empty());
+                assert!(!document.contains("\n---"), "{file:?} {document:?}");
+            }
+        }
+    }
 }

@@ -53,6 +53,8 @@ fn what_would_fill_the_memory_is_refused() {
         r#"{{ $l := list 1 }}{{ range until 64 }}{{ $l = list $l $l }}{{ end }}{{ toYaml $l }}"#,
         r#"{{ $l := list 1 }}{{ range until 64 }}{{ $l = list $l $l }}{{ end }}{{ mustToJson $l }}"#,
         r#"{{ $l := list 1 }}{{ range until 64 }}{{ $l = list $l $l }}{{ end }}{{ deepCopy $l }}"#,
+        r#"{{ $a := dict "x" 1 }}{{ $b := dict "x" 1 }}{{ range until 64 }}{{ $a = dict "l" $a "r" $a }}{{ $b = dict "l" $b "r" $b }}{{ end }}{{ merge $a $b }}"#,
+        r#"{{ uniq (until 1000000) }}"#,
         r#"{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ deepCopy $d }}"#,
         r#"{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ mustToYaml $d }}"#,
         r#"{{ range until 1000 }}{{ repeat 1000000 "x" }}{{ end }}"#,

@@ -53,7 +53,7 @@ pub(super) fn execution_error(file: &str, error: &FunctionError) -> RenderError 
     }
     if message.ends_with(NOT_SUPPORTED) {
         let message = message
-            .split_once(": ")
+            .rsplit_once(": ")
             .map_or(message.as_str(), |(_, message)| message);
         return RenderError::new(RenderErrorKind::Unsupported, Some(place), message)
             .with_helm(helm);

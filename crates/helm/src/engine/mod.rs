@@ -48,12 +48,7 @@ impl Program {
     /// # Errors
     /// The first file that is not well-formed.
     pub(crate) fn parse(mut files: Vec<TemplateFile>) -> Result<Self, RenderError> {
-        let depth = |file: &TemplateFile| file.name.matches('/').count();
-        files.sort_by(|left, right| {
-            depth(right)
-                .cmp(&depth(left))
-                .then_with(|| right.name.cmp(&left.name))
-        });
+        sort(&mut files);
         let surroundings = Rc::new(Surroundings::default());
         let mut table = FunctionTable::builtin();
         register(&mut table, &surroundings);
@@ -73,7 +68,9 @@ impl Program {
 
     /// True if these are the files that were parsed.
     pub(crate) fn is_of(&self, files: &[TemplateFile]) -> bool {
-        self.files.len() == files.len() && files.iter().all(|file| self.files.contains(file))
+        let mut files = files.to_vec();
+        sort(&mut files);
+        self.files == files
     }
 
     /// Runs every file that is no partial; `scopes` are the objects of the charts.
@@ -119,6 +116,16 @@ impl Program {
         !self.surroundings.clock_was_read.get()
             && !self.surroundings.randomness.borrow().was_unseeded()
     }
+}
+
+/// Helm's order: deepest first, then by name from the end.
+fn sort(files: &mut [TemplateFile]) {
+    let depth = |file: &TemplateFile| file.name.matches('/').count();
+    files.sort_by(|left, right| {
+        depth(right)
+            .cmp(&depth(left))
+            .then_with(|| right.name.cmp(&left.name))
+    });
 }
 
 fn is_partial(name: &str) -> bool {

@@ -59,6 +59,11 @@ impl Decimal {
         format!("{text}e{}", self.exponent).parse().unwrap_or(0.0)
     }
 
+    /// Digits that it takes to write the number out.
+    pub(crate) fn size(&self) -> u64 {
+        self.digits.len() as u64 + self.exponent.unsigned_abs()
+    }
+
     /// Sum.
     pub(crate) fn add(&self, other: &Self) -> Self {
         let exponent = self.exponent.min(other.exponent);

@@ -197,43 +197,52 @@ fn shown_type(value: &Value) -> &str {
 fn merge_all(call: Arguments<'_>, overwrite: bool) -> Outcome {
     let target = call.map(0)?;
     for index in 1..call.len() {
-        merge(&target, &call.map(index)?, overwrite, 0)?;
+        Merge { overwrite, keys: 0 }.run(&target, &call.map(index)?, 0)?;
     }
     Ok(Value::Map(target))
 }
 
 /// `mergo.Merge`, with `WithOverride` when `overwrite`.
-///
-/// What is missing or empty in `target` comes from `source`; maps are merged in place; nested maps that are taken over are shared
-/// afterwards, as in Go. A nil in `source` counts only when overwriting, an empty list then counts as well.
-fn merge(target: &Map, source: &Map, overwrite: bool, depth: usize) -> Result<(), FunctionError> {
-    if depth > MAXIMUM_DEPTH {
-        return Err(FunctionError::Limit(format!(
-            "maps are nested deeper than {MAXIMUM_DEPTH}"
-        )));
-    }
-    if target.is_same(source) {
-        return Ok(());
-    }
-    for (key, new) in source.to_vec() {
-        if new.is_nil() {
-            if overwrite {
-                target.insert(key, new);
-            }
-            continue;
+struct Merge {
+    overwrite: bool,
+    /// Keys seen so far; maps that share their values can be small and merge without end.
+    keys: u64,
+}
+
+impl Merge {
+    /// What is missing or empty in `target` comes from `source`; maps are merged in place; nested maps that are taken over are
+    /// shared afterwards, as in Go. A nil in `source` counts only when overwriting, an empty list then counts as well.
+    fn run(&mut self, target: &Map, source: &Map, depth: usize) -> Result<(), FunctionError> {
+        if depth > MAXIMUM_DEPTH {
+            return Err(FunctionError::Limit(format!(
+                "maps are nested deeper than {MAXIMUM_DEPTH}"
+            )));
         }
-        let old = target.get(&key);
-        if let (Value::Map(new), Some(Value::Map(old))) = (&new, &old) {
-            merge(old, new, overwrite, depth + 1)?;
-            if !old.is_empty() {
+        if target.is_same(source) {
+            return Ok(());
+        }
+        for (key, new) in source.to_vec() {
+            self.keys += 1;
+            check_items(self.keys)?;
+            if new.is_nil() {
+                if self.overwrite {
+                    target.insert(key, new);
+                }
                 continue;
             }
+            let old = target.get(&key);
+            if let (Value::Map(new), Some(Value::Map(old))) = (&new, &old) {
+                self.run(old, new, depth + 1)?;
+                if !old.is_empty() {
+                    continue;
+                }
+            }
+            if self.overwrite || old.as_ref().is_none_or(is_empty) {
+                target.insert(key, new);
+            }
         }
-        if overwrite || old.as_ref().is_none_or(is_empty) {
-            target.insert(key, new);
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -246,7 +255,12 @@ mod tests {
         map.insert("self", Value::Map(map.clone()));
         let other = Map::new(BTreeMap::new());
         other.insert("self", Value::Map(other.clone()));
-        let fault = merge(&map, &other, true, 0).unwrap_err();
+        let fault = Merge {
+            overwrite: true,
+            keys: 0,
+        }
+        .run(&map, &other, 0)
+        .unwrap_err();
         assert!(fault.to_string().contains("nested deeper"), "{fault}");
     }
 }

@@ -225,4 +225,16 @@ mod tests {
         assert_eq!(format(truncate(parse(b"2h31m").unwrap(), hour)), "2h0m0s");
         assert_eq!(round(i64::MAX, hour), i64::MAX);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_printed_is_read_again(nanoseconds in proptest::num::i64::ANY) {
+            assert_eq!(parse(format(nanoseconds).as_bytes()), Ok(nanoseconds));
+        }
+
+        #[test]
+        fn nothing_panics(source in "[-+0-9.hmsuµn ]{0,24}") {
+            let _ = parse(source.as_bytes());
+        }
+    }
 }

@@ -2,11 +2,16 @@
 //!
 //! Functions and their `must…` twins differ only in how Go reports the error, so they are the same here.
 
-use stagelink_gotemplate::{List, ListKind, Value};
+use std::collections::HashSet;
+
+use stagelink_gotemplate::{FunctionError, List, ListKind, Value};
 
 use super::convert::{elements, is_empty, to_int64};
 use super::entry::Type::{Any, Int};
 use super::entry::{Arguments, Entry, NIL_LIST, Outcome, check_items, list, pure, variadic};
+
+/// Most elements other than texts that `uniq` compares with each other.
+const MAXIMUM_COMPARED: usize = 10_000;
 
 pub(super) const FUNCTIONS: &[Entry] = &[
     pure("append", &[Any, Any], append),
@@ -142,8 +147,24 @@ fn contains(items: &[Value], wanted: &Value) -> bool {
 
 fn uniq(call: Arguments<'_>) -> Outcome {
     let mut unique = Vec::new();
+    // Texts are found by their hash, everything else by comparing with each other.
+    let mut texts = HashSet::new();
+    let mut others = Vec::new();
     for item in items(call.any(0), find("uniq"))? {
-        if !contains(&unique, &item) {
+        let is_new = match &item {
+            Value::String(text) => texts.insert(text.clone()),
+            other if contains(&others, other) => false,
+            other => {
+                others.push(other.clone());
+                true
+            }
+        };
+        if others.len() > MAXIMUM_COMPARED {
+            return Err(FunctionError::Limit(format!(
+                "more than the {MAXIMUM_COMPARED} different elements that are allowed"
+            )));
+        }
+        if is_new {
             unique.push(item);
         }
     }

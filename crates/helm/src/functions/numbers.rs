@@ -7,6 +7,9 @@ use super::decimal::Decimal;
 use super::entry::Type::{Any, Float, Int, Text};
 use super::entry::{Arguments, Entry, Outcome, check_items, pure, text, variadic};
 
+/// Most digits of an intermediate result; a product of many factors grows with each.
+const MAXIMUM_DIGITS: u64 = 10_000;
+
 pub(super) const FUNCTIONS: &[Entry] = &[
     variadic("add", &[], Any, |call| {
         Ok(Value::Int64(
@@ -126,6 +129,11 @@ fn decimals(
     let mut result = Decimal::from_f64(to_float64(first))?;
     for operand in rest {
         result = operation(&result, &Decimal::from_f64(to_float64(operand))?)?;
+        if result.size() > MAXIMUM_DIGITS {
+            return Err(FunctionError::Limit(format!(
+                "a number has more than the {MAXIMUM_DIGITS} digits that are allowed"
+            )));
+        }
     }
     Ok(Value::Float(result.to_f64()))
 }

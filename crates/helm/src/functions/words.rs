@@ -488,4 +488,18 @@ mod tests {
             &[("Hello World", "Hello\tWorld")],
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(source in proptest::collection::vec(proptest::num::u8::ANY, 0..32), left in -9_i64..40, right in -9_i64..40) {
+            for function in [title, untitle, swapcase, nospace, initials, camelcase] {
+                function(&source);
+            }
+            lower_with_connector(&source, '_');
+            abbrev(left, &source);
+            abbrevboth(left, right, &source);
+            let wrapped = wrap(left, b"\n", &source);
+            assert!(wrapped.len() <= 2 * source.len() + 1);
+        }
+    }
 }

@@ -118,4 +118,12 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_path_matches_itself_and_nothing_panics(path in "[a-z./]{0,12}", pattern in r"[a-c*?\[\]{},!\\/-]{0,12}") {
+            assert!(Glob::new(&path).is_match(&path));
+            let _ = Glob::new(&pattern).is_match(&path);
+        }
+    }
 }

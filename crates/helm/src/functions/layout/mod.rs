@@ -462,4 +462,19 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_printed_is_read_again(seconds in -62_135_596_800_i64..253_402_300_800, nanoseconds in 0_u32..1_000_000_000) {
+            let time = Time::utc(seconds, nanoseconds);
+            let layout = b"2006-01-02T15:04:05.000000000Z07:00";
+            assert_eq!(Time::parse(layout, &time.format(layout)), Ok(time));
+        }
+
+        #[test]
+        fn nothing_panics(layout in ".{0,24}", value in ".{0,24}", seconds in proptest::num::i64::ANY) {
+            let _ = Time::parse(layout.as_bytes(), value.as_bytes());
+            let _ = Time::utc(seconds, 0).format(layout.as_bytes());
+        }
+    }
 }

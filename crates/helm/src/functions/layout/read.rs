@@ -153,15 +153,11 @@ impl<'a> Reader<'a> {
         if !matches!(text[0], b'.' | b',') {
             return Err(Fault::Bad);
         }
+        if !text[1..].iter().all(u8::is_ascii_digit) {
+            return Err(Fault::Bad);
+        }
         let shown = &text[1..text.len().min(10)];
-        let value = number(&text[1..])
-            .or_else(|_| number(shown))
-            .map_err(|_| Fault::Bad)?;
-        let value = if text.len() > 10 {
-            number(shown)?
-        } else {
-            value
-        };
+        let value = number(shown)?;
         u32::try_from(value * 10_i64.pow(9 - shown.len() as u32))
             .map_err(|_| Fault::Range("fractional second"))
     }

@@ -17,6 +17,9 @@ use translate::translate;
 /// Compiled patterns that one thread keeps; a chart uses a handful.
 const CACHE_LIMIT: usize = 256;
 
+/// How large a compiled pattern may be, in bytes; `((a{100}){100}){100}` would be larger.
+const MAXIMUM_SIZE: usize = 4 << 20;
+
 /// A compiled pattern.
 pub(crate) struct Pattern {
     regex: Regex,
@@ -38,9 +41,13 @@ impl Pattern {
             }
             let translated =
                 translate(source).map_err(|fault| format!("error parsing regexp: {fault}"))?;
-            let regex = RegexBuilder::new(&translated).build().map_err(|error| {
-                format!("error parsing regexp: {}", last_line(&error.to_string()))
-            })?;
+            let regex = RegexBuilder::new(&translated)
+                .size_limit(MAXIMUM_SIZE)
+                .dfa_size_limit(MAXIMUM_SIZE)
+                .build()
+                .map_err(|error| {
+                    format!("error parsing regexp: {}", last_line(&error.to_string()))
+                })?;
             let pattern = Rc::new(Self {
                 regex,
                 is_empty: source.is_empty(),
@@ -316,5 +323,19 @@ mod tests {
         let even = Pattern::compile(b"[2,4,6,8]").unwrap();
         assert_eq!(even.find_all(b"123456789", 2), [b"2".as_slice(), b"4"]);
         assert_eq!(quote_meta(b"1.2[3]"), br"1\.2\[3\]");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_translated_compiles_or_is_refused(source in r"[a-c\\\[\](){}|*+?.^$:<>=!PQEpdswbB,0-9-]{0,24}", text in "[a-c0-9]{0,12}") {
+            if let Ok(translated) = translate::translate(source.as_bytes()) {
+                let compiled = Pattern::compile(source.as_bytes());
+                assert!(compiled.is_ok() || translated.len() > 4, "{source:?} {translated:?}");
+                if let Ok(pattern) = compiled {
+                    let replaced = pattern.replace_all(text.as_bytes(), b"$0", false, 1000);
+                    assert_eq!(replaced.as_deref(), Some(text.as_bytes()), "{source:?}");
+                }
+            }
+        }
     }
 }
