@@ -222,7 +222,7 @@ pub(crate) struct DeliverArguments {
     /// Deliver although this content has already passed
     #[arg(long)]
     pub(crate) again: bool,
-    /// Folder with secrets for tasks and metrics: FOLDER/<secret>/<key>
+    /// Folder with secrets for tasks and metrics: FOLDER/SECRET/KEY
     #[arg(long, value_name = "FOLDER")]
     pub(crate) secrets: Option<PathBuf>,
     /// Send requests of built-in tasks for HOST:PORT to an address, like curl's --connect-to

@@ -16,7 +16,7 @@ pub struct Arguments {
     /// The ledger; made if it is not there
     #[arg(long, value_name = "FILE", env = "STAGELINK_LEDGER")]
     pub ledger: PathBuf,
-    /// What is common to the names of the sync operation's Jobs: <revision>-<start>
+    /// What is common to the names of the sync operation's Jobs: REVISION-START
     #[arg(long, value_name = "NAME", env = "STAGELINK_OPERATION")]
     pub operation: String,
     /// UID of this hook's Job; another one under the same operation is an automatic retry
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Append finished spans to a file, one OTLP-JSON request per line
     #[arg(long, value_name = "FILE", env = "STAGELINK_SPANS_FILE")]
     pub spans_file: Option<PathBuf>,
-    /// Folder with secrets: FOLDER/<secret>/<key>
+    /// Folder with secrets: FOLDER/SECRET/KEY
     #[arg(long, value_name = "FOLDER", env = "STAGELINK_SECRETS")]
     pub secrets: Option<PathBuf>,
     /// Namespace in which metrics are looked for after the app's
