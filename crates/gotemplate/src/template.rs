@@ -143,3 +143,107 @@ impl Templates {
         State::new(self, limits).execute(name.as_ref(), data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(texts: &[(&str, &str)]) -> Result<Templates, ParseError> {
+        let mut templates = Templates::new("set", FunctionTable::builtin());
+        for (name, text) in texts {
+            templates.parse(name, text)?;
+        }
+        Ok(templates)
+    }
+
+    fn run(templates: &Templates, name: &str) -> String {
+        match templates.execute(name, Value::Nil, &Limits::default()) {
+            Ok(output) => String::from_utf8_lossy(&output).into_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_later_definition_replaces_an_earlier_one_unless_it_is_blank() {
+        for (texts, expected) in [
+            (
+                vec![
+                    ("a", "{{ define \"t\" }}1{{ end }}"),
+                    ("b", "{{ define \"t\" }}2{{ end }}"),
+                ],
+                "2",
+            ),
+            (
+                vec![
+                    ("a", "{{ define \"t\" }}1{{ end }}"),
+                    ("b", "{{ define \"t\" }} {{ end }}"),
+                ],
+                "1",
+            ),
+            (
+                vec![
+                    ("a", "{{ define \"t\" }} {{ end }}"),
+                    ("b", "{{ define \"t\" }}2{{ end }}"),
+                ],
+                "2",
+            ),
+            (
+                vec![("t", "file"), ("b", "{{ define \"t\" }}2{{ end }}")],
+                "2",
+            ),
+            (
+                vec![("b", "{{ define \"t\" }}2{{ end }}"), ("t", "file")],
+                "file",
+            ),
+            (
+                vec![
+                    ("b", "{{ define \"t\" }}2{{ end }}"),
+                    ("t", "{{/* only comments */}}\n"),
+                ],
+                "2",
+            ),
+        ] {
+            let mut texts = texts;
+            texts.push(("main", "{{ template \"t\" }}"));
+            assert_eq!(run(&set(&texts).unwrap(), "main"), expected, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn two_definitions_in_one_text_are_an_error_on_their_line() {
+        let text = "{{ define \"t\" }}1{{ end }}\n{{ define \"t\" }}2{{ end }}\n";
+        assert_eq!(
+            set(&[("file", text)]).unwrap_err().to_string(),
+            "template: file:2: template: multiple definition of template \"t\""
+        );
+    }
+
+    #[test]
+    fn errors_name_the_text_and_the_template() {
+        let texts = [
+            ("a.tpl", "\n{{ define \"t\" }}\n  {{ index 1 2 }}{{ end }}"),
+            ("main", "{{ template \"t\" }}"),
+        ];
+        assert_eq!(
+            run(&set(&texts).unwrap(), "main"),
+            "template: a.tpl:3:5: executing \"t\" at <index 1 2>: error calling index: can't index item of type int"
+        );
+        assert_eq!(
+            run(&set(&[]).unwrap(), "none"),
+            "template: no template \"none\" associated with template \"set\""
+        );
+    }
+
+    #[test]
+    fn what_a_clone_defines_stays_in_the_clone() {
+        let original =
+            set(&[("main", "{{ template \"t\" }}{{ define \"t\" }}1{{ end }}")]).unwrap();
+        let mut clone = original.clone();
+        clone
+            .parse("local", "{{ define \"t\" }}2{{ end }}")
+            .unwrap();
+        assert_eq!(run(&clone, "main"), "2");
+        assert_eq!(run(&original, "main"), "1");
+        assert!(!original.contains("local"));
+    }
+}

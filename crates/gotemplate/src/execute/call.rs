@@ -35,7 +35,12 @@ impl<'t> Execution<'_, '_, 't> {
                 Err(crate::builtin::call(&called, values.first()))
             }
             Some(Special::Reflect(reflect)) => {
-                reflect(&self.operands(dot, &function.parameters, arguments, piped)?)
+                let mut operands = Vec::with_capacity(arguments.len() + 1);
+                let parameters = &function.parameters;
+                self.each(dot, parameters, arguments, piped, |operand| {
+                    operands.push(operand)
+                })?;
+                reflect(&operands)
             }
             None => {
                 let values = self.arguments(dot, &function.parameters, arguments, piped)?;
@@ -122,30 +127,33 @@ impl<'t> Execution<'_, '_, 't> {
         arguments: &'t [Expression],
         piped: Option<Operand>,
     ) -> Result<Vec<Value>> {
-        let operands = self.operands(dot, parameters, arguments, piped)?;
-        Ok(operands.into_iter().map(Operand::into_value).collect())
+        let mut values = Vec::with_capacity(arguments.len() + 1);
+        self.each(dot, parameters, arguments, piped, |operand| {
+            values.push(operand.into_value());
+        })?;
+        Ok(values)
     }
 
     /// Evaluates all arguments; what exceeds the parameters has the type of the last one.
-    fn operands(
+    fn each(
         &mut self,
         dot: &Operand,
         parameters: &[Parameter],
         arguments: &'t [Expression],
         piped: Option<Operand>,
-    ) -> Result<Vec<Operand>> {
+        mut take: impl FnMut(Operand),
+    ) -> Result<()> {
         let parameter = |index: usize| {
             let known = parameters.get(index).or(parameters.last());
             known.copied().unwrap_or(Parameter::Any)
         };
-        let mut operands = Vec::with_capacity(arguments.len() + 1);
         for (index, argument) in arguments.iter().enumerate() {
-            operands.push(self.argument(dot, parameter(index), argument)?);
+            take(self.argument(dot, parameter(index), argument)?);
         }
         if let Some(piped) = piped {
-            operands.push(self.validated(piped, parameter(operands.len()))?);
+            take(self.validated(piped, parameter(arguments.len()))?);
         }
-        Ok(operands)
+        Ok(())
     }
 
     /// Evaluates an argument for a parameter (Go's `evalArg`).

@@ -98,13 +98,6 @@ impl List {
         self.items.borrow().clone()
     }
 
-    /// A slice that shares nothing with this one.
-    #[must_use]
-    pub fn deep_copy(&self) -> Self {
-        let items = self.items.borrow().iter().map(Value::deep_copy).collect();
-        Self::with_kind(items, self.kind)
-    }
-
     /// True if both are the same slice.
     pub fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.items, &other.items)
@@ -264,18 +257,6 @@ impl Map {
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
-    }
-
-    /// A map that shares nothing with this one.
-    #[must_use]
-    pub fn deep_copy(&self) -> Self {
-        let entries = self
-            .entries
-            .borrow()
-            .iter()
-            .map(|(key, value)| (key.clone(), value.deep_copy()))
-            .collect();
-        Self::with_kind(entries, self.kind)
     }
 
     /// True if both are the same map.

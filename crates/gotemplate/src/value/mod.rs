@@ -6,6 +6,7 @@
 
 mod collections;
 mod compare;
+mod copy;
 mod object;
 mod string;
 
@@ -210,16 +211,6 @@ impl Value {
         match self {
             Self::Object(object) => object.as_any().downcast_ref(),
             _ => None,
-        }
-    }
-
-    /// A copy that shares no map and no list with this value.
-    #[must_use]
-    pub fn deep_copy(&self) -> Self {
-        match self {
-            Self::List(list) => Self::List(list.deep_copy()),
-            Self::Map(map) => Self::Map(map.deep_copy()),
-            other => other.clone(),
         }
     }
 }
