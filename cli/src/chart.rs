@@ -58,12 +58,12 @@ pub(crate) fn plugin_input(
         input.set("trace-parent", trace_parent);
     }
     input.set_list("value-files", &absolute(&chart.value_files)?);
-    input.set_map("helm-parameters", &pairs("--set", &chart.set)?);
+    input.set_map("helm-parameters", &pairs("--set", &parts(&chart.set))?);
     input.set_map(
         "helm-string-parameters",
-        &pairs("--set-string", &chart.set_string)?,
+        &pairs("--set-string", &parts(&chart.set_string))?,
     );
-    let files: Vec<(String, String)> = pairs("--set-file", &chart.set_file)?
+    let files: Vec<(String, String)> = pairs("--set-file", &parts(&chart.set_file))?
         .into_iter()
         .map(|(key, file)| Ok((key, absolute(&[file])?.concat())))
         .collect::<Result<_, CommandError>>()?;
@@ -96,7 +96,32 @@ fn absolute(files: &[String]) -> Result<Vec<String>, CommandError> {
         .collect()
 }
 
-/// `KEY=VALUE` pairs; commas separate several as in Helm, unless they are within braces or escaped.
+/// The parts of a `--set`: commas separate several as in Helm, unless they are within braces or
+/// escaped.
+fn parts(entries: &[String]) -> Vec<String> {
+    let mut parts = Vec::new();
+    for entry in entries {
+        let mut part = String::new();
+        let (mut is_escaped, mut depth) = (false, 0_usize);
+        for character in entry.chars() {
+            match character {
+                ',' if !is_escaped && depth == 0 => {
+                    parts.push(std::mem::take(&mut part));
+                    continue;
+                }
+                '{' if !is_escaped => depth += 1,
+                '}' if !is_escaped => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            is_escaped = character == '\\' && !is_escaped;
+            part.push(character);
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+/// `KEY=VALUE` pairs.
 fn pairs(flag: &str, entries: &[String]) -> Result<Vec<(String, String)>, CommandError> {
     entries
         .iter()
@@ -173,6 +198,18 @@ mod tests {
             ("file:///a/b", "file:///a/b"),
         ] {
             assert_eq!(without_credentials(url), clean);
+        }
+    }
+
+    #[test]
+    fn commas_separate_as_in_helm() {
+        for (entry, expected) in [
+            ("a=1,b=2", vec!["a=1", "b=2"]),
+            ("a={1,2},b=2", vec!["a={1,2}", "b=2"]),
+            (r"a=1\,2,b=2", vec![r"a=1\,2", "b=2"]),
+            ("a=}1,b=2", vec!["a=}1", "b=2"]),
+        ] {
+            assert_eq!(parts(&[entry.to_owned()]), expected);
         }
     }
 
