@@ -40,7 +40,7 @@ impl Document {
     /// Reads the first document of a text, and like Helm nothing behind it. A text without any document is one null.
     ///
     /// # Errors
-    /// No YAML, an unknown anchor, or a limit ([`MAX_DEPTH`], [`MAX_INPUT`]) passed.
+    /// No YAML, an unknown anchor, or a limit ([`MAX_DEPTH`](crate::MAX_DEPTH), [`MAX_INPUT`](crate::MAX_INPUT)) passed.
     pub fn parse<I: AsRef<[u8]> + ?Sized>(text: &I) -> Result<Self, Error> {
         let mut builder = Builder::new(text.as_ref())?;
         Ok(builder.next()?.unwrap_or_else(Self::empty))

@@ -22,7 +22,7 @@ pub(super) const MAX_REQUESTS: u64 = 10_000_000;
 ///
 /// A request is sent when it is due, however long those before it take, and its latency counts from
 /// then. Results: p50, p90, p95, p99, max in milliseconds; errorRate from 0 to 1; rate, the answers
-/// per second; requests. An evaluation reads them as <name of the task definition>.<result>.
+/// per second; requests. An evaluation reads them as TASK-DEFINITION.RESULT.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   load --url http://shop.dev:8080/ --rate 50/s --duration 10s
