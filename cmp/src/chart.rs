@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use stagelink_helm::chart::LoadOptions;
@@ -20,6 +20,7 @@ use crate::{Environment, Parameters, PluginError};
 pub(crate) struct StageChart {
     parsed: ParsedChart,
     finder: FileFinder,
+    directory: PathBuf,
 }
 
 /// What a render gave, and what was injected into it.
@@ -41,6 +42,7 @@ impl StageChart {
         Ok(Self {
             parsed: ParsedChart::new(chart),
             finder,
+            directory: directory.to_owned(),
         })
     }
 
@@ -111,6 +113,13 @@ impl StageChart {
             ));
         }
         warnings.extend(rendered.warnings.iter().cloned());
+        if !rendered.is_reproducible {
+            warnings.push(format!(
+                "the chart draws random texts without a seed or reads the clock, so each render differs and the app \
+                 is OutOfSync each time; let the plugin's operator set {}, or give the texts as values",
+                crate::SEED_FILE
+            ));
+        }
         Ok(RenderedStage {
             rendered,
             injection: Injection {
@@ -126,10 +135,11 @@ impl StageChart {
         &self,
         parameters: &Parameters,
         environment: &Environment,
-        options: &Options,
         seed: Option<Vec<u8>>,
     ) -> Result<Rendered, PluginError> {
+        // The revision may also be in a name or an image that a parameter makes from it.
         let environment = environment.neutral();
+        let options = &Options::read(parameters, &environment, &self.directory)?;
         let mut sources = self.sources(parameters, &environment)?;
         if options.inject.values {
             self.inject_value(&options.commit_id_value, NEUTRAL_REVISION, &mut sources);

@@ -69,7 +69,7 @@ pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated
     }
 
     if let Some(hooks) = &options.hooks {
-        let neutral = chart.render_neutral(&parameters, environment, &options, seed)?;
+        let neutral = chart.render_neutral(&parameters, environment, seed)?;
         let digest = digest(&neutral);
         let BuiltPlan { plan, findings } =
             build_plan(&documents, &options, &injection, environment, digest);

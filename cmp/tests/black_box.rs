@@ -261,7 +261,7 @@ fn the_digest_is_of_the_content_alone() {
         Call::new(chart.path()).set("ARGOCD_APP_REVISION", "fedcba9876543210fedcba9876543210fedcba98"),
         Call::new(chart.path()).unset("ARGOCD_APP_REVISION"),
         Call::new(chart.path()).parameters(json!([string("trace-parent", LINK)])),
-        Call::new(chart.path()).parameters(json!([string("hook-image", "other:1")])),
+        Call::new(chart.path()).parameters(json!([string("hook-image", "other:$ARGOCD_APP_REVISION")])),
         Call::new(chart.path()).parameters(json!([{"name": "helm-parameters", "map": {"traceParent": LINK, "commitID": "$ARGOCD_APP_REVISION"}}])),
         Call::new(chart.path()).parameters(json!([string("values", &format!("traceParent: {LINK}"))])),
     ] {
@@ -274,6 +274,23 @@ fn the_digest_is_of_the_content_alone() {
     ] {
         assert_ne!(digest(other), first);
     }
+}
+
+#[test]
+fn a_revision_in_a_name_is_no_content() {
+    let chart = chart(&[CONTEXT]);
+    let digest = |revision: &str| {
+        Call::new(chart.path())
+            .set("ARGOCD_APP_REVISION_SHORT", revision)
+            .parameters(json!([string(
+                "release-name",
+                "shop-$ARGOCD_APP_REVISION_SHORT"
+            )]))
+            .generate()
+            .plan()
+            .digest
+    };
+    assert_eq!(digest("0123456"), digest("fedcba9"));
 }
 
 #[test]
@@ -300,6 +317,13 @@ fn a_seed_makes_random_texts_stable_and_is_shown_nowhere() {
         password(Call::new(chart.path())),
         password(Call::new(chart.path()))
     );
+    assert!(
+        Call::new(chart.path())
+            .generate()
+            .stderr
+            .contains("each render differs")
+    );
+    assert_eq!(call().generate().stderr, "");
     let error = Call::new(chart.path())
         .set("STAGELINK_SEED_FILE", "/nowhere/seed")
         .error(3);

@@ -352,4 +352,6 @@ fn texts(map: &Value) -> BTreeMap<&str, &str> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

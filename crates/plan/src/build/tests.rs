@@ -15,7 +15,7 @@ fn settings() -> PlanSettings {
     }
 }
 
-fn built(resources: &[Value]) -> BuiltPlan {
+pub(super) fn built(resources: &[Value]) -> BuiltPlan {
     built_with(resources, &settings())
 }
 
