@@ -7,7 +7,7 @@
     reason = "a test may panic"
 )]
 
-use stagelink_cmp::{Announcement, HELM_PARAMETERS, KNOWN};
+use stagelink_cmp::{Announcement, HELM_PARAMETERS, KNOWN, Shape};
 
 fn plugin() -> serde_json::Value {
     let text = include_str!("../../plugin.yaml");
@@ -46,4 +46,27 @@ fn the_static_parameters_are_those_of_the_code() {
         })
         .collect();
     assert_eq!(announced, expected);
+}
+
+#[test]
+fn every_parameter_is_in_the_reference() {
+    let page = include_str!("../../docs/reference/plugin.md");
+    let documented: Vec<(&str, &str)> = page
+        .lines()
+        .skip_while(|line| *line != "## Parameters")
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .map(|(name, rest)| (name, rest.split(' ').next().unwrap_or_default()))
+        .collect();
+    let known: Vec<(&str, &str)> = KNOWN
+        .iter()
+        .map(|known| {
+            let form = match known.shape {
+                Shape::String => "string",
+                Shape::Array => "array",
+                Shape::Map => "map",
+            };
+            (known.name, form)
+        })
+        .collect();
+    assert_eq!(documented, known);
 }

@@ -120,7 +120,16 @@ pub(super) fn check(
             }
             if let Some(inner) = &schema.additional_properties {
                 for (key, value) in map {
-                    check_item(inner, value, &path.key(key), "value", checker, depth);
+                    if value.is_null() {
+                        // Kubernetes takes the entry out before it looks at the schema.
+                        checker.warning(
+                            &path.key(key),
+                            "the value is empty (null) and is left out",
+                            "give it a value or remove it",
+                        );
+                    } else {
+                        check(inner, value, &path.key(key), checker, depth + 1);
+                    }
                 }
             } else if !schema.properties.is_empty() {
                 let known: Vec<&str> = schema.properties.keys().map(String::as_str).collect();
@@ -136,31 +145,20 @@ pub(super) fn check(
         Value::Array(items) => {
             if let Some(inner) = &schema.items {
                 for (index, item) in items.iter().enumerate() {
-                    check_item(inner, item, &path.index(index), "item", checker, depth);
+                    let path = path.index(index);
+                    if item.is_null() {
+                        checker.error(
+                            &path,
+                            "the item is empty (null)",
+                            "give it a value or remove it",
+                        );
+                    } else {
+                        check(inner, item, &path, checker, depth + 1);
+                    }
                 }
             }
         }
         scalar => check_scalar(schema, scalar, path, checker),
-    }
-}
-
-/// An item of a list or a map, which Kubernetes does not let be null.
-fn check_item(
-    schema: &Schema,
-    value: &Value,
-    path: &Path,
-    what: &str,
-    checker: &mut Checker<'_>,
-    depth: usize,
-) {
-    if value.is_null() {
-        checker.error(
-            path,
-            format!("the {what} is empty (null)"),
-            "give it a value or remove it",
-        );
-    } else {
-        check(schema, value, path, checker, depth + 1);
     }
 }
 

@@ -136,7 +136,7 @@ fn everything_wrong_is_said_at_once_with_its_line() {
 }
 
 #[test]
-fn a_null_field_is_absent_but_a_null_value_is_not() {
+fn a_null_field_or_value_is_absent() {
     assert_eq!(
         lifecycle(
             "KeptnAppContext",
@@ -147,7 +147,7 @@ fn a_null_field_is_absent_but_a_null_value_is_not() {
     assert_eq!(
         lifecycle("KeptnAppContext", "  metadata:\n    commitID:\n"),
         [
-            "error:7: spec.metadata.commitID: the value is empty (null); give it a value or remove it"
+            "warning:7: spec.metadata.commitID: the value is empty (null) and is left out; give it a value or remove it"
         ]
     );
     assert_eq!(
