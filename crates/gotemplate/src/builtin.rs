@@ -155,7 +155,7 @@ fn equal(left: &Value, right: &Value) -> Result<bool> {
                 };
                 let types = (left.type_name(), right.type_name());
                 // Go prints value and type the other way round for the second one.
-                Err(if types.0 == types.1 {
+                Err(if left.kind() == right.kind() {
                     format!("non-comparable type {}: {}", show(b"%s", right), types.1)
                 } else {
                     format!(
@@ -259,6 +259,13 @@ fn index(item: Value, indexes: Rest<Value>) -> Result<Value> {
                 None => Value::Nil,
             },
             Value::Object(object) => match object.entries() {
+                Some(mut entries) if object.kind() == Kind::Slice => {
+                    let position = position(index, entries.len())?;
+                    if position == entries.len() {
+                        return Err(out_of_range("slice")());
+                    }
+                    entries.swap_remove(position).1
+                }
                 Some(entries) => entries
                     .into_iter()
                     .find(|(key, _)| key.deep_equal(index))

@@ -19,7 +19,7 @@ impl Parser<'_> {
             })
     }
 
-    fn declare(&mut self, token: &Token) -> VariableNode {
+    fn declare(&mut self, token: Token) -> VariableNode {
         let name = self.str(token);
         let slot = self.slot(&name);
         self.frame.variables.push(slot);
@@ -54,7 +54,7 @@ impl Parser<'_> {
                     let command = self.command()?;
                     pipeline.commands.push(command);
                 }
-                _ => return self.unexpected(&token, context),
+                _ => return self.unexpected(token, context),
             }
         }
         self.check(&pipeline, context)?;
@@ -75,13 +75,13 @@ impl Parser<'_> {
                 TokenKind::Assign | TokenKind::Declare => {
                     self.next_non_space();
                     pipeline.is_assignment = next.kind == TokenKind::Assign;
-                    let variable = self.declare(&variable);
+                    let variable = self.declare(variable);
                     pipeline.variables.push(variable);
                     return Ok(());
                 }
-                TokenKind::Other if self.bytes(&next) == b"," => {
+                TokenKind::Other if self.bytes(next) == b"," => {
                     self.next_non_space();
-                    let variable = self.declare(&variable);
+                    let variable = self.declare(variable);
                     pipeline.variables.push(variable);
                     if context != "range" || pipeline.variables.len() >= 2 {
                         return self.fail(format!("too many declarations in {context}"));
@@ -141,7 +141,7 @@ impl Parser<'_> {
                     break;
                 }
                 TokenKind::Pipe => break,
-                _ => return self.unexpected(&token, "operand"),
+                _ => return self.unexpected(token, "operand"),
             }
         }
         match CommandNode::new(operands) {
@@ -163,7 +163,7 @@ impl Parser<'_> {
         let mut more = Vec::new();
         while self.peek().kind == TokenKind::Field {
             let token = self.next();
-            more.push(GoString::from(&self.bytes(&token)[1..]));
+            more.push(GoString::from(&self.bytes(token)[1..]));
         }
         let kind = match operand.kind {
             ExpressionKind::Field(mut fields) => {
@@ -197,9 +197,9 @@ impl Parser<'_> {
         let token = self.next_non_space();
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let name = self.str(&token);
+                let name = self.str(token);
                 let Some(index) = (self.function)(&name) else {
-                    let name = strconv::quote(self.bytes(&token));
+                    let name = strconv::quote(self.bytes(token));
                     return self.fail(format!("function {name} not defined"));
                 };
                 ExpressionKind::Function { name, index }
@@ -207,7 +207,7 @@ impl Parser<'_> {
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let name = self.str(&token);
+                let name = self.str(token);
                 let slot = self.slot(&name);
                 if !self.frame.variables.contains(&slot) {
                     let name = strconv::quote(name.as_bytes());
@@ -218,10 +218,10 @@ impl Parser<'_> {
                     fields: Vec::new(),
                 }
             }
-            TokenKind::Field => ExpressionKind::Field(vec![self.bytes(&token)[1..].into()]),
-            TokenKind::Bool => ExpressionKind::Bool(self.bytes(&token) == b"true"),
+            TokenKind::Field => ExpressionKind::Field(vec![self.bytes(token)[1..].into()]),
+            TokenKind::Bool => ExpressionKind::Bool(self.bytes(token) == b"true"),
             TokenKind::Number | TokenKind::Character | TokenKind::Complex => {
-                ExpressionKind::Number(self.number(&token)?)
+                ExpressionKind::Number(self.number(token)?)
             }
             TokenKind::LeftParenthesis => {
                 let pipeline = self.nested(|parser| {
@@ -233,8 +233,8 @@ impl Parser<'_> {
                 }));
             }
             TokenKind::QuotedString | TokenKind::RawString => ExpressionKind::String {
-                value: self.unquote(&token)?,
-                spelling: self.bytes(&token).into(),
+                value: self.unquote(token)?,
+                spelling: self.bytes(token).into(),
             },
             _ => {
                 self.put_back();
@@ -247,7 +247,7 @@ impl Parser<'_> {
         }))
     }
 
-    fn number(&self, token: &Token) -> Result<Number> {
+    fn number(&self, token: Token) -> Result<Number> {
         let spelling = self.str(token);
         if token.kind == TokenKind::Character {
             let code = match strconv::unquote_character(self.bytes(token)) {

@@ -5,8 +5,8 @@ use crate::strconv;
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// What cannot be a token; [`Token::message`] says why.
-    Error,
+    /// What cannot be a token; [`Lexer::message`] says why by this number.
+    Error(usize),
     /// Text outside of actions.
     Text,
     /// `{{`, with or without trim marker.
@@ -89,25 +89,18 @@ impl Keyword {
 }
 
 /// A piece of the template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// Byte position of its first byte; an error is on the line of this one.
     pub(crate) start: usize,
     /// Byte position after its last byte.
     pub(crate) end: usize,
-    /// Go's message for an error.
-    pub(crate) message: Option<Box<str>>,
 }
 
 impl Token {
     pub(crate) fn new(kind: TokenKind, start: usize, end: usize) -> Self {
-        Self {
-            kind,
-            start,
-            end,
-            message: None,
-        }
+        Self { kind, start, end }
     }
 }
 
@@ -127,8 +120,8 @@ pub(crate) struct Lexer<'a> {
     position: usize,
     inside_action: bool,
     parentheses: usize,
-    /// True after an error: nothing more is read.
-    failed: bool,
+    /// Go's messages for errors; after one nothing more is read.
+    messages: Vec<String>,
     /// `break` and `continue` are names of functions.
     loop_words_are_functions: [bool; 2],
 }
@@ -141,14 +134,14 @@ impl<'a> Lexer<'a> {
             position: 0,
             inside_action: false,
             parentheses: 0,
-            failed: false,
+            messages: Vec::new(),
             loop_words_are_functions: [is_function("break"), is_function("continue")],
         }
     }
 
     /// The next token; after the end and after errors there are more of their kind.
     pub(crate) fn next(&mut self) -> Token {
-        match (self.failed, self.inside_action) {
+        match (!self.messages.is_empty(), self.inside_action) {
             (true, true) => self.error("unclosed action", self.position),
             (true, false) => Token::new(TokenKind::End, self.position, self.position),
             (false, true) => self.action(),
@@ -164,13 +157,18 @@ impl<'a> Lexer<'a> {
         Token::new(kind, start, self.position)
     }
 
-    fn error(&mut self, message: impl Into<Box<str>>, start: usize) -> Token {
-        self.failed = true;
+    fn error(&mut self, message: impl Into<String>, start: usize) -> Token {
+        self.messages.push(message.into());
         // What is asked for after an error is where the error is.
         self.position = start;
-        Token {
-            message: Some(message.into()),
-            ..Token::new(TokenKind::Error, start, start)
+        Token::new(TokenKind::Error(self.messages.len() - 1), start, start)
+    }
+
+    /// Go's message for an error token.
+    pub(crate) fn message(&self, token: Token) -> Option<&str> {
+        match token.kind {
+            TokenKind::Error(number) => self.messages.get(number).map(String::as_str),
+            _ => None,
         }
     }
 
@@ -518,7 +516,7 @@ mod tests {
         loop {
             let token = lexer.next();
             tokens.push((token.kind, &text[token.start..token.end]));
-            if matches!(token.kind, TokenKind::End | TokenKind::Error) {
+            if matches!(token.kind, TokenKind::End | TokenKind::Error(_)) {
                 return tokens;
             }
         }
@@ -562,8 +560,8 @@ mod tests {
             (".a.b", (Field, ".a")),
             (". ", (Dot, ".")),
             ("nil", (Nil, "nil")),
-            ("$x=1", (Error, "")),
-            ("a+b", (Error, "")),
+            ("$x=1", (Error(0), "")),
+            ("a+b", (Error(0), "")),
         ] {
             assert_eq!(kinds(&format!("{{{{{action}}}}}"))[1], expected, "{action}");
         }

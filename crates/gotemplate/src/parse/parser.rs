@@ -108,7 +108,7 @@ impl<'a> Parser<'a> {
             Some(waiting) => self.frame.waiting = waiting,
             None => self.frame.tokens[0] = self.lexer.next(),
         }
-        self.frame.tokens[self.frame.waiting].clone()
+        self.frame.tokens[self.frame.waiting]
     }
 
     /// Puts the newest token back.
@@ -148,11 +148,11 @@ impl<'a> Parser<'a> {
         token
     }
 
-    pub(super) fn bytes(&self, token: &Token) -> &'a [u8] {
+    pub(super) fn bytes(&self, token: Token) -> &'a [u8] {
         &self.text[token.start..token.end]
     }
 
-    pub(super) fn str(&self, token: &Token) -> String {
+    pub(super) fn str(&self, token: Token) -> String {
         String::from_utf8_lossy(self.bytes(token)).into_owned()
     }
 
@@ -161,7 +161,7 @@ impl<'a> Parser<'a> {
         if token.kind == TokenKind::RightDelimiter {
             return Ok(());
         }
-        self.unexpected(&token, context)
+        self.unexpected(token, context)
     }
 }
 
@@ -187,8 +187,8 @@ impl Parser<'_> {
         Err(self.error(message))
     }
 
-    pub(super) fn unexpected<T>(&self, token: &Token, context: &str) -> Result<T> {
-        let Some(message) = &token.message else {
+    pub(super) fn unexpected<T>(&self, token: Token, context: &str) -> Result<T> {
+        let Some(message) = self.lexer.message(token) else {
             return self.fail(format!("unexpected {} in {context}", self.show(token)));
         };
         let line = self.line(token.start);
@@ -203,12 +203,12 @@ impl Parser<'_> {
                 let name = self.name;
                 self.fail(format!("{message}{action} started at {name}:{started}"))
             }
-            None => self.fail(&**message),
+            None => self.fail(message),
         }
     }
 
     /// A token as Go shows it in errors.
-    fn show(&self, token: &Token) -> String {
+    fn show(&self, token: Token) -> String {
         let text = self.bytes(token);
         match token.kind {
             TokenKind::End => "EOF".to_owned(),
@@ -286,7 +286,7 @@ impl Parser<'_> {
         let context = "define clause";
         let outer = std::mem::take(&mut self.frame);
         let token = self.next_non_space();
-        let name = self.template_name(&token, context)?;
+        let name = self.template_name(token, context)?;
         self.expect_right_delimiter(context)?;
         let nodes = self.own_list(context)?;
         self.define(name, nodes)?;
@@ -315,14 +315,14 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Result<Statement> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Statement::Node(Node::Text(self.bytes(&token).into()))),
+            TokenKind::Text => Ok(Statement::Node(Node::Text(self.bytes(token).into()))),
             TokenKind::LeftDelimiter => {
                 self.frame.action = Some(token.start);
                 let statement = self.action();
                 self.frame.action = None;
                 statement
             }
-            _ => self.unexpected(&token, "input"),
+            _ => self.unexpected(token, "input"),
         }
     }
 
@@ -411,14 +411,14 @@ impl Parser<'_> {
         })
     }
 
-    fn template_name(&mut self, token: &Token, context: &str) -> Result<GoString> {
+    fn template_name(&mut self, token: Token, context: &str) -> Result<GoString> {
         match token.kind {
             TokenKind::QuotedString | TokenKind::RawString => self.unquote(token),
             _ => self.unexpected(token, context),
         }
     }
 
-    pub(super) fn unquote(&self, token: &Token) -> Result<GoString> {
+    pub(super) fn unquote(&self, token: Token) -> Result<GoString> {
         strconv::unquote(self.bytes(token))
             .map(GoString::from)
             .ok_or_else(|| self.error("invalid syntax"))
@@ -427,20 +427,20 @@ impl Parser<'_> {
     fn template(&mut self) -> Result<Node> {
         let context = "template clause";
         let token = self.next_non_space();
-        let name = self.template_name(&token, context)?;
+        let name = self.template_name(token, context)?;
         let pipeline = if self.next_non_space().kind == TokenKind::RightDelimiter {
             None
         } else {
             self.put_back();
             Some(self.pipeline(context, TokenKind::RightDelimiter)?)
         };
-        Ok(call(&token, name, pipeline))
+        Ok(call(token, name, pipeline))
     }
 
     fn block(&mut self) -> Result<Node> {
         let context = "block clause";
         let token = self.next_non_space();
-        let name = self.template_name(&token, context)?;
+        let name = self.template_name(token, context)?;
         let pipeline = self.pipeline(context, TokenKind::RightDelimiter)?;
         let outer = std::mem::take(&mut self.frame);
         let list = self.nested(Self::list)?;
@@ -452,11 +452,11 @@ impl Parser<'_> {
         let outer = std::mem::replace(&mut self.frame, inner);
         self.define(name.clone(), list.0)?;
         self.frame = outer;
-        Ok(call(&token, name, Some(pipeline)))
+        Ok(call(token, name, Some(pipeline)))
     }
 }
 
-fn call(token: &Token, name: GoString, pipeline: Option<Pipeline>) -> Node {
+fn call(token: Token, name: GoString, pipeline: Option<Pipeline>) -> Node {
     Node::Template(TemplateCall {
         position: token.start,
         name,

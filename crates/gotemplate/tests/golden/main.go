@@ -7,7 +7,7 @@
 // "#! missingkey=error" sets the option for the cases after it. The cases of random.json were made by
 // putting pieces of templates together at random, and by changing the cases of cases.txt at random.
 //
-//	go run main.go -lines
+//	go run main.go -lines [missingkey=error]
 //
 // reads templates as JSON strings, one a line, from its input and writes a result a line, for comparing
 // many random ones.
@@ -119,6 +119,9 @@ func main() {
 	check(err)
 	option := "missingkey=zero"
 	if len(os.Args) > 1 && os.Args[1] == "-lines" {
+		if len(os.Args) > 2 {
+			option = os.Args[2]
+		}
 		lines := bufio.NewScanner(os.Stdin)
 		lines.Buffer(nil, 1<<20)
 		out := json.NewEncoder(os.Stdout)
