@@ -364,8 +364,10 @@ impl FunctionTable {
         names
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.index.get(name).copied()
+    /// A function's name and its place.
+    pub(crate) fn find(&self, name: &str) -> Option<(Rc<str>, usize)> {
+        let (name, place) = self.index.get_key_value(name)?;
+        Some((Rc::clone(name), *place))
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Function> {

@@ -16,7 +16,7 @@ pub(crate) struct Parsed {
     pub(crate) name: GoString,
     /// Name of the text that it was parsed from.
     text_name: Rc<str>,
-    text: Rc<[u8]>,
+    pub(crate) text: Rc<[u8]>,
     pub(crate) nodes: Vec<Node>,
 }
 
@@ -115,7 +115,7 @@ impl Templates {
         let definitions = parse(name, &text, &|function| functions.find(function))?;
         let templates = Rc::make_mut(&mut self.templates);
         for Definition { name, nodes } in definitions {
-            if is_blank(&nodes) && templates.contains_key(&name) {
+            if is_blank(&nodes, &text) && templates.contains_key(&name) {
                 continue;
             }
             let parsed = Parsed {

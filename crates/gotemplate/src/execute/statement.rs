@@ -202,8 +202,9 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
         for node in nodes {
             self.step()?;
             let flow = match node {
-                Node::Text(text) => {
-                    self.output.extend_from_slice(text);
+                Node::Text(range) => {
+                    self.output
+                        .extend_from_slice(&self.template.text[range.clone()]);
                     Flow::Next
                 }
                 Node::Action(pipeline) => {

@@ -1,5 +1,7 @@
 //! Pipelines, commands and operands.
 
+use std::rc::Rc;
+
 use super::lexer::{Token, TokenKind};
 use super::node::{CommandNode, Expression, ExpressionKind, Number, Pipeline, VariableNode};
 use super::parser::{Parser, Result};
@@ -7,23 +9,25 @@ use crate::GoString;
 use crate::strconv;
 
 impl Parser<'_> {
-    /// The slot of a variable's name, a new one if there is none.
-    fn slot(&mut self, name: &str) -> usize {
+    /// A variable with the slot of its name, a new one if there is none.
+    fn variable(&mut self, token: Token) -> VariableNode {
+        let name = self.bytes(token);
         let symbols = &mut self.frame.symbols;
-        symbols
+        let slot = symbols
             .iter()
-            .position(|symbol| symbol == name)
+            .position(|symbol| symbol.as_bytes() == name)
             .unwrap_or_else(|| {
-                symbols.push(name.to_owned());
+                symbols.push(String::from_utf8_lossy(name).into());
                 symbols.len() - 1
-            })
+            });
+        let name = Rc::clone(&symbols[slot]);
+        VariableNode { name, slot }
     }
 
     fn declare(&mut self, token: Token) -> VariableNode {
-        let name = self.str(token);
-        let slot = self.slot(&name);
-        self.frame.variables.push(slot);
-        VariableNode { name, slot }
+        let variable = self.variable(token);
+        self.frame.variables.push(variable.slot);
+        variable
     }
 
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline> {
@@ -197,8 +201,8 @@ impl Parser<'_> {
         let token = self.next_non_space();
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let name = self.str(token);
-                let Some(index) = (self.function)(&name) else {
+                let name = String::from_utf8_lossy(self.bytes(token));
+                let Some((name, index)) = (self.function)(&name) else {
                     let name = strconv::quote(self.bytes(token));
                     return self.fail(format!("function {name} not defined"));
                 };
@@ -207,14 +211,13 @@ impl Parser<'_> {
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let name = self.str(token);
-                let slot = self.slot(&name);
-                if !self.frame.variables.contains(&slot) {
-                    let name = strconv::quote(name.as_bytes());
+                let variable = self.variable(token);
+                if !self.frame.variables.contains(&variable.slot) {
+                    let name = strconv::quote(self.bytes(token));
                     return self.fail(format!("undefined variable {name}"));
                 }
                 ExpressionKind::Variable {
-                    variable: VariableNode { name, slot },
+                    variable,
                     fields: Vec::new(),
                 }
             }

@@ -17,7 +17,7 @@ mod tests {
 
     /// The first action of a text as it is printed.
     fn printed(text: &str) -> Option<String> {
-        let definitions = parse("any", text.as_bytes(), &|_| Some(0)).ok()?;
+        let definitions = parse("any", text.as_bytes(), &|name| Some((name.into(), 0))).ok()?;
         let nodes = definitions
             .into_iter()
             .find(|each| each.name == "any")?

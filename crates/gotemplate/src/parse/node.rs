@@ -1,6 +1,8 @@
 //! The tree of a template, and how its nodes are printed in error texts (Go's `Node.String`).
 
 use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::GoString;
 use crate::strconv;
@@ -11,8 +13,8 @@ pub(crate) type Nodes = Vec<Node>;
 /// A statement of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
-    /// Text to print as it is.
-    Text(GoString),
+    /// Text to print as it is: where it is in the template's text.
+    Text(Range<usize>),
     /// `{{ pipeline }}`
     Action(Pipeline),
     /// `{{ if }}`
@@ -59,7 +61,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct VariableNode {
     /// Name with its `$`.
-    pub(crate) name: String,
+    pub(crate) name: Rc<str>,
     /// Place among the variables of the template, from 0; 0 is `$`.
     pub(crate) slot: usize,
 }
@@ -111,7 +113,7 @@ pub(crate) enum ExpressionKind {
         fields: Vec<GoString>,
     },
     /// The name of a function, and its place in the function table.
-    Function { name: String, index: usize },
+    Function { name: Rc<str>, index: usize },
     /// `(operand).a.b`
     Chain {
         operand: Box<Expression>,

@@ -1,5 +1,7 @@
 //! Statements: text, control structures and definitions.
 
+use std::rc::Rc;
+
 use super::lexer::{Keyword, Lexer, Token, TokenKind};
 use super::node::{Branch, Node, Nodes, Pipeline, TemplateCall};
 use crate::GoString;
@@ -17,13 +19,16 @@ pub(crate) struct Definition {
     pub(crate) nodes: Nodes,
 }
 
+/// Finds a function by its name: gives the name to keep and the function's place in its table.
+pub(crate) type FindFunction<'a> = dyn Fn(&str) -> Option<(Rc<str>, usize)> + 'a;
+
 /// Parses a text: gives the templates that it defines, itself among them.
 ///
-/// `function` finds a function's place by its name.
+/// `function` finds a function by its name.
 pub(crate) fn parse(
     name: &str,
     text: &[u8],
-    function: &dyn Fn(&str) -> Option<usize>,
+    function: &FindFunction<'_>,
 ) -> Result<Vec<Definition>, ParseError> {
     let mut parser = Parser {
         name,
@@ -42,7 +47,7 @@ pub(crate) fn parse(
 pub(super) struct Parser<'a> {
     name: &'a str,
     text: &'a [u8],
-    pub(super) function: &'a dyn Fn(&str) -> Option<usize>,
+    pub(super) function: &'a FindFunction<'a>,
     lexer: Lexer<'a>,
     pub(super) frame: Frame,
     depth: usize,
@@ -60,7 +65,7 @@ pub(super) struct Frame {
     /// Slots of the variables in reach.
     pub(super) variables: Vec<usize>,
     /// The names of the slots.
-    pub(super) symbols: Vec<String>,
+    pub(super) symbols: Vec<Rc<str>>,
     ranges: usize,
 }
 
@@ -71,7 +76,7 @@ impl Default for Frame {
             waiting: 0,
             action: None,
             variables: vec![0],
-            symbols: vec!["$".to_owned()],
+            symbols: vec!["$".into()],
             ranges: 0,
         }
     }
@@ -270,8 +275,8 @@ impl Parser<'_> {
             .find(|earlier| earlier.name == name)
         {
             None => self.definitions.push(Definition { name, nodes }),
-            Some(earlier) if is_blank(&earlier.nodes) => earlier.nodes = nodes,
-            Some(_) if is_blank(&nodes) => {}
+            Some(earlier) if is_blank(&earlier.nodes, self.text) => earlier.nodes = nodes,
+            Some(_) if is_blank(&nodes, self.text) => {}
             Some(_) => {
                 return self.fail(format!(
                     "template: multiple definition of template {}",
@@ -315,7 +320,7 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Result<Statement> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Statement::Node(Node::Text(self.bytes(token).into()))),
+            TokenKind::Text => Ok(Statement::Node(Node::Text(token.start..token.end))),
             TokenKind::LeftDelimiter => {
                 self.frame.action = Some(token.start);
                 let statement = self.action();
@@ -465,9 +470,11 @@ fn call(token: Token, name: GoString, pipeline: Option<Pipeline>) -> Node {
 }
 
 /// True if there is nothing but white space, as Go's `IsEmptyTree`.
-pub(crate) fn is_blank(nodes: &[Node]) -> bool {
+pub(crate) fn is_blank(nodes: &[Node], text: &[u8]) -> bool {
     nodes.iter().all(|node| match node {
-        Node::Text(text) => text.to_str().is_some_and(|text| text.trim().is_empty()),
+        Node::Text(range) => {
+            std::str::from_utf8(&text[range.clone()]).is_ok_and(|text| text.trim().is_empty())
+        }
         _ => false,
     })
 }
