@@ -194,7 +194,7 @@ impl StageChart {
         let entries: Vec<String> = parameters
             .list("value-files")
             .iter()
-            .map(|entry| environment.substitute(entry))
+            .map(|entry| substitute_path(entry, environment))
             .filter(|entry| !entry.is_empty())
             .collect();
         let mut sources = Sources::default();
@@ -213,7 +213,7 @@ impl StageChart {
         sources.values.set = parameters.map("helm-parameters").map(flag).collect();
         sources.values.set_string = parameters.map("helm-string-parameters").map(flag).collect();
         for (name, path) in parameters.map("helm-file-parameters") {
-            let path = environment.substitute(path);
+            let path = substitute_path(path, environment);
             let file = self.finder.parameter_file(name, &path)?;
             // A path of ours: the user's may hold characters that mean something to `--set-file`.
             let key = format!("file-parameter-{}", sources.values.set_file.len());
@@ -271,6 +271,22 @@ impl Sources {
                 .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))
         };
         Ok(self.values.merge(&read)?)
+    }
+}
+
+/// A path with its variables replaced; one that begins with the name of another source (`$ref/…`)
+/// stays as it is, so that it is refused as what it is and not looked for as `/…`.
+fn substitute_path(path: &str, environment: &Environment) -> String {
+    let names_source = path.starts_with('$')
+        && !path.starts_with("$$")
+        && path
+            .split('/')
+            .next()
+            .is_some_and(|first| environment.substitute(first).is_empty());
+    if names_source {
+        path.to_owned()
+    } else {
+        environment.substitute(path)
     }
 }
 

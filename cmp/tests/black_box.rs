@@ -1010,6 +1010,14 @@ fn mistakes_in_parameters_are_said_and_secrets_are_not() {
             json!([{"name": "value-files", "array": ["missing.yaml"]}]),
             "values file \"missing.yaml\" does not exist",
         ),
+        (
+            json!([{"name": "value-files", "array": ["$values/shop.yaml"]}]),
+            "\"$values/shop.yaml\" is in another source",
+        ),
+        (
+            json!([{"name": "helm-file-parameters", "map": {"a": "$ref/x"}}]),
+            "\"$ref/x\" is in another source",
+        ),
         (json!([string("kube-version", "newest")]), "kube-version"),
         (
             json!([string("release-name", "Not A Name")]),
