@@ -39,8 +39,26 @@ pub struct Templates {
     name: Rc<str>,
     functions: Rc<FunctionTable>,
     missing_key: MissingKey,
-    /// Shared by clones until one of them parses something.
-    templates: Rc<HashMap<GoString, Rc<Parsed>>>,
+    layer: Rc<Layer>,
+}
+
+/// Templates on top of those of the set that a clone was made from.
+#[derive(Debug, Default)]
+struct Layer {
+    below: Option<Rc<Layer>>,
+    templates: HashMap<GoString, Rc<Parsed>>,
+}
+
+impl Layer {
+    fn get(&self, name: &[u8]) -> Option<&Rc<Parsed>> {
+        let mut layer = self;
+        loop {
+            if let Some(template) = layer.templates.get(name) {
+                return Some(template);
+            }
+            layer = layer.below.as_deref()?;
+        }
+    }
 }
 
 impl Templates {
@@ -61,7 +79,7 @@ impl Templates {
             name: name.into(),
             functions: Rc::new(functions),
             missing_key: MissingKey::default(),
-            templates: Rc::default(),
+            layer: Rc::default(),
         }
     }
 
@@ -95,12 +113,12 @@ impl Templates {
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Parsed> {
-        self.templates.get(name).map(|template| &**template)
+        self.layer.get(name).map(|template| &**template)
     }
 
     /// True if there is a template of this name.
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
-        self.templates.contains_key(name.as_ref())
+        self.layer.get(name.as_ref()).is_some()
     }
 
     /// Parses a text and adds it, with the templates that it defines. A later definition replaces an
@@ -113,9 +131,16 @@ impl Templates {
         let text_name: Rc<str> = name.into();
         let functions = &self.functions;
         let definitions = parse(name, &text, &|function| functions.find(function))?;
-        let templates = Rc::make_mut(&mut self.templates);
+        // What clones share stays as it is; what is new comes on top.
+        if Rc::get_mut(&mut self.layer).is_none() {
+            let below = Some(Rc::clone(&self.layer));
+            self.layer = Rc::new(Layer {
+                below,
+                ..Layer::default()
+            });
+        }
         for Definition { name, nodes } in definitions {
-            if is_blank(&nodes, &text) && templates.contains_key(&name) {
+            if is_blank(&nodes, &text) && self.layer.get(&name).is_some() {
                 continue;
             }
             let parsed = Parsed {
@@ -124,7 +149,9 @@ impl Templates {
                 text: Rc::clone(&text),
                 nodes,
             };
-            templates.insert(name, Rc::new(parsed));
+            if let Some(layer) = Rc::get_mut(&mut self.layer) {
+                layer.templates.insert(name, Rc::new(parsed));
+            }
         }
         Ok(())
     }

@@ -163,3 +163,129 @@ impl<'e> State<'e> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FunctionTable, GoString, List};
+
+    fn templates(source: &str) -> Templates {
+        let mut table = FunctionTable::builtin();
+        table.add(
+            "include",
+            |state: &mut State<'_>, name: GoString, data: Value| {
+                state.execute(&name, data).map(Value::string)
+            },
+        );
+        table.add(
+            "tpl",
+            |state: &mut State<'_>, text: GoString, data: Value| {
+                let mut templates = state.templates().clone();
+                templates.parse("tpl", &text)?;
+                let output = state.execute_with(&templates, b"tpl", data);
+                output.map(Value::string).map_err(|error| error.wrap("tpl"))
+            },
+        );
+        table.add("many", |_: Value| List::new(vec![Value::Nil; 1_000_000]));
+        let mut templates = Templates::new("set", table);
+        templates.parse("main", source).unwrap();
+        templates
+    }
+
+    #[test]
+    fn functions_can_execute_templates() {
+        for (source, expected) in [
+            (
+                "{{ define \"t\" }}<{{ . }}>{{ end }}{{ include \"t\" 1 }}",
+                "<1>",
+            ),
+            (
+                "{{ tpl \"{{ . }}{{ define `x` }}x{{ end }}{{ include `x` 1 }}\" 2 }}",
+                "2x",
+            ),
+            (
+                "{{ define \"t\" }}1{{ end }}{{ tpl \"{{ template `t` }}\" 2 }}",
+                "1",
+            ),
+            (
+                "{{ include \"none\" 1 }}",
+                "template: main:1:3: executing \"main\" at <include \"none\" 1>: error calling include: \
+                 template: no template \"none\" associated with template \"set\"",
+            ),
+            (
+                "{{ tpl \"{{ index 1 2 }}\" 2 }}",
+                "template: main:1:3: executing \"main\" at <tpl \"{{ index 1 2 }}\" 2>: error calling tpl: \
+                 tpl: template: tpl:1:3: executing \"tpl\" at <index 1 2>: error calling index: \
+                 can't index item of type int",
+            ),
+            (
+                "{{ tpl \"{{ end }}\" 2 }}",
+                "template: main:1:3: executing \"main\" at <tpl \"{{ end }}\" 2>: error calling tpl: \
+                 template: tpl:1: unexpected {{end}}",
+            ),
+        ] {
+            let result = templates(source).execute("main", Value::Nil, &Limits::default());
+            let text = result.map_or_else(
+                |error| error.to_string(),
+                |output| String::from_utf8_lossy(&output).into_owned(),
+            );
+            assert_eq!(text, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn every_limit_is_an_error_that_says_so() {
+        let limits = Limits {
+            steps: 10_000,
+            output: 1_000,
+            depth: 20,
+        };
+        for (source, expected) in [
+            ("{{ range 1000000 }}{{ end }}", "more than 10000 steps"),
+            (
+                "{{ range 1000 }}{{ $x := len (many 1) }}{{ end }}",
+                "more than 10000 steps",
+            ),
+            ("{{ range 1000 }}xxxx{{ end }}", "larger than 1000 bytes"),
+            ("{{ printf \"%2000d\" 1 }}", "more than 1000 bytes"),
+            (
+                "{{ define \"t\" }}{{ template \"t\" }}{{ end }}{{ template \"t\" }}",
+                "exceeded maximum template depth (20)",
+            ),
+            (
+                "{{ define \"t\" }}{{ include \"t\" 1 }}{{ end }}{{ include \"t\" 1 }}",
+                "deeper than 20 levels",
+            ),
+            (
+                "{{ $text := \"{{ tpl . . }}\" }}{{ tpl $text $text }}",
+                "deeper than 20 levels",
+            ),
+        ] {
+            let result = templates(source).execute("main", Value::Nil, &limits);
+            let FunctionError::Execute(error) = result.unwrap_err() else {
+                panic!("{source} is executed");
+            };
+            assert!(error.is_limit(), "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn blocks_and_calls_together_are_bounded() {
+        let blocks = 400;
+        let source = format!(
+            "{{{{ define \"t\" }}}}{}{{{{ template \"t\" 1 }}}}{}{{{{ end }}}}{{{{ template \"t\" 1 }}}}",
+            "{{ if 1 }}".repeat(blocks),
+            "{{ end }}".repeat(blocks)
+        );
+        let error = templates(&source)
+            .execute("main", Value::Nil, &Limits::default())
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("blocks and parentheses are open"),
+            "{error}"
+        );
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::lexer::{Token, TokenKind};
 use super::node::{CommandNode, Expression, ExpressionKind, Number, Pipeline, VariableNode};
 use super::parser::{Parser, Result};
+use super::token::{Token, TokenKind};
 use crate::GoString;
 use crate::strconv;
 

@@ -4,6 +4,7 @@ mod expression;
 mod lexer;
 pub(crate) mod node;
 mod parser;
+mod token;
 
 pub(crate) use lexer::decode;
 pub(crate) use parser::{Definition, is_blank, parse};

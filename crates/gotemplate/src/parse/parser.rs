@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::lexer::{Keyword, Lexer, Token, TokenKind};
+use super::lexer::Lexer;
 use super::node::{Branch, Node, Nodes, Pipeline, TemplateCall};
+use super::token::{Keyword, Token, TokenKind};
 use crate::GoString;
 use crate::error::ParseError;
 use crate::strconv;
