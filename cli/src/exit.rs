@@ -68,13 +68,15 @@ impl CommandError {
 }
 
 impl fmt::Display for CommandError {
-    /// One line of what went wrong, then the chain of causes.
+    /// One line of what went wrong, with its causes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.error)?;
-        for cause in self.error.chain().skip(1) {
-            write!(f, "\n  because: {cause}")?;
+        let mut text = self.error.to_string();
+        for cause in self.error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
         }
-        Ok(())
+        write!(f, "error: {text}")
     }
 }
 

@@ -86,7 +86,10 @@ impl Progress for Display {
     }
 
     fn detail(&mut self, text: &str) {
+        let is_warning = text.starts_with("warning: ");
         match &self.bar {
+            Some(bar) if is_warning => bar.println(text),
+            None if is_warning => self.print(text),
             Some(bar) => bar.set_message(text.to_owned()),
             None if self.verbose => self.print(&format!("    {text}")),
             None => {}

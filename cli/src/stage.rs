@@ -1,6 +1,6 @@
 //! `stagelink deliver`: one stage on this machine.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use crate::arguments::{DeliverArguments, SummaryFormat};
 use crate::chart::plugin_input;
@@ -19,6 +19,12 @@ pub(crate) fn run(arguments: &DeliverArguments) -> Result<End, CommandError> {
         .stage
         .clone()
         .unwrap_or_else(|| plugin.application.clone());
+    // It names a folder.
+    if name.is_empty() || name.contains(['/', '\0']) || [".", ".."].contains(&name.as_str()) {
+        return Err(CommandError::input(anyhow!(
+            "{name:?} cannot be the name of a stage; --stage takes a name without slashes"
+        )));
+    }
     let state_dir = std::path::absolute(&arguments.state_dir)
         .context("the state folder's path cannot be used")
         .or_input()?;

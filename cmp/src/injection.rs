@@ -51,6 +51,7 @@ pub(crate) fn inject_context(
         return warnings;
     };
     clean_links(spec, &mut warnings);
+    warn_of_empty_items(spec, &mut warnings);
     if !inject {
         return warnings;
     }
@@ -73,6 +74,19 @@ pub(crate) fn inject_context(
         }
     }
     warnings
+}
+
+/// An empty item names nothing; whoever wrote it meant something.
+fn warn_of_empty_items(spec: &Map<String, Value>, warnings: &mut Vec<String>) {
+    for (key, value) in spec.iter().filter(|(key, _)| *key != "spanLinks") {
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            if item.is_null() {
+                warnings.push(format!(
+                    "KeptnAppContext spec.{key}[{index}] is empty, so nothing runs for it; give it a name, or remove it"
+                ));
+            }
+        }
+    }
 }
 
 fn clean_links(spec: &mut Map<String, Value>, warnings: &mut Vec<String>) {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use stagelink_delivery::Outcome;
-use stagelink_delivery::ledger::Ledger;
+use stagelink_delivery::ledger::{LEDGER_VERSION, Ledger};
 
 pub(crate) use cluster::Cluster;
 pub(crate) use operation::write_atomically;
@@ -82,17 +82,18 @@ impl Stage {
         cluster: &mut Cluster,
         progress: &mut dyn Progress,
     ) -> Result<Delivered, CommandError> {
+        progress.step("render");
+        let manifests = self.plugin.generate(&mut |line| progress.detail(line))?;
+        let rendered = Rendered::parse(&manifests)?;
+        // Nothing is written for a chart that cannot be rendered.
         fs::create_dir_all(&self.state)
             .with_context(|| format!("the folder {} cannot be made", self.state.display()))
             .or_environment()?;
         let _lock = StageLock::take(&self.state)?;
         lock::wait_for_hook(&self.ledger_path(), progress)?;
-        progress.step("render");
-        let manifests = self.plugin.generate(&mut |line| progress.detail(line))?;
-        let rendered = Rendered::parse(&manifests)?;
+        let before = self.attempts()?;
         write_atomically(&self.state.join("manifests.yaml"), manifests.as_bytes())?;
         write_atomically(&self.plan(), rendered.plan_json.as_bytes())?;
-        let before = self.attempts()?;
 
         let file = OperationFile::in_folder(&self.state);
         let revision = rendered
@@ -298,8 +299,27 @@ pub(crate) fn read_ledger(path: &Path) -> Result<Option<Ledger>, CommandError> {
                 .or_environment();
         }
     };
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let damaged = || {
+        format!(
+            "the ledger {} is damaged; put an older copy there, or move it away to begin anew",
+            path.display()
+        )
+    };
+    let Version { version } = serde_json::from_slice(&bytes)
+        .with_context(damaged)
+        .or_environment()?;
+    if version > LEDGER_VERSION {
+        return Err(CommandError::environment(anyhow!(
+            "the ledger {} has version {version}, newer than this program reads ({LEDGER_VERSION}); use a newer stagelink",
+            path.display()
+        )));
+    }
     serde_json::from_slice(&bytes)
-        .with_context(|| format!("the ledger {} is damaged", path.display()))
+        .with_context(damaged)
         .or_environment()
         .map(Some)
 }
