@@ -21,7 +21,7 @@ pub(super) const MESSAGE_START: &str = "HELM_ERR_START";
 pub(super) const MESSAGE_END: &str = "HELM_ERR_END";
 
 /// Adds the functions to a table.
-pub(super) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings>) {
+pub(crate) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings>) {
     let around = Rc::clone(surroundings);
     table.add(
         "include",

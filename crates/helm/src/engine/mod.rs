@@ -12,8 +12,9 @@ use std::sync::Arc;
 use stagelink_gotemplate::{FunctionTable, Limits, Map, MissingKey, Templates, Value};
 
 use crate::error::RenderError;
-use crate::functions::{Randomness, Surroundings, register};
+use crate::functions::{Randomness, Surroundings};
 use crate::objects::VALUES;
+pub(crate) use functions::register;
 
 /// What Helm calls the set of all templates in errors.
 const SET_NAME: &str = "gotpl";
@@ -51,8 +52,8 @@ impl Program {
         sort(&mut files);
         let surroundings = Rc::new(Surroundings::default());
         let mut table = FunctionTable::builtin();
+        crate::functions::register(&mut table, &surroundings);
         register(&mut table, &surroundings);
-        functions::register(&mut table, &surroundings);
         let mut templates = Templates::new(SET_NAME, table).with_missing_key(MissingKey::Zero);
         for file in &files {
             templates

@@ -3,49 +3,48 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256, Sha512};
-use stagelink_gotemplate::{GoString, Value};
+use stagelink_gotemplate::{FunctionTable, GoString};
 
 use super::digest::{adler32, sha1};
-use super::entry::Type::Text;
-use super::entry::{Entry, pure, text};
 use super::paths;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("adler32sum", &[Text], |call| {
-        text(adler32(call.text(0)?).to_string())
-    }),
-    pure("b32dec", &[Text], |call| {
-        text(decode_base32(call.text(0)?).unwrap_or_else(GoString::from))
-    }),
-    pure("b32enc", &[Text], |call| text(encode_base32(call.text(0)?))),
-    pure("b64dec", &[Text], |call| {
-        text(decode_base64(call.text(0)?).unwrap_or_else(GoString::from))
-    }),
-    pure("b64enc", &[Text], |call| {
-        text(STANDARD.encode(call.text(0)?))
-    }),
-    pure("sha1sum", &[Text], |call| text(sha1(call.text(0)?))),
-    pure("sha256sum", &[Text], |call| {
-        text(hexadecimal(&Sha256::digest(call.text(0)?)))
-    }),
-    pure("sha512sum", &[Text], |call| {
-        text(hexadecimal(&Sha512::digest(call.text(0)?)))
-    }),
-    pure("base", &[Text], |call| text(paths::base(call.text(0)?))),
-    pure("clean", &[Text], |call| text(paths::clean(call.text(0)?))),
-    pure("dir", &[Text], |call| text(paths::dir(call.text(0)?))),
-    pure("ext", &[Text], |call| text(paths::ext(call.text(0)?))),
-    pure("isAbs", &[Text], |call| {
-        Ok(Value::Bool(paths::is_abs(call.text(0)?)))
-    }),
-    pure("osBase", &[Text], |call| text(paths::base(call.text(0)?))),
-    pure("osClean", &[Text], |call| text(paths::clean(call.text(0)?))),
-    pure("osDir", &[Text], |call| text(paths::dir(call.text(0)?))),
-    pure("osExt", &[Text], |call| text(paths::ext(call.text(0)?))),
-    pure("osIsAbs", &[Text], |call| {
-        Ok(Value::Bool(paths::is_abs(call.text(0)?)))
-    }),
-];
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("adler32sum", |text: GoString| adler32(&text).to_string());
+    table.add("b32dec", |text: GoString| {
+        decode_base32(&text).unwrap_or_else(GoString::from)
+    });
+    table.add("b32enc", |text: GoString| {
+        GoString::from(encode_base32(&text))
+    });
+    table.add("b64dec", |text: GoString| {
+        decode_base64(&text).unwrap_or_else(GoString::from)
+    });
+    table.add("b64enc", |text: GoString| STANDARD.encode(text));
+    table.add("sha1sum", |text: GoString| sha1(&text));
+    table.add("sha256sum", |text: GoString| {
+        hexadecimal(&Sha256::digest(text))
+    });
+    table.add("sha512sum", |text: GoString| {
+        hexadecimal(&Sha512::digest(text))
+    });
+    // On Unix paths of files are those of URLs.
+    for name in ["base", "osBase"] {
+        table.add(name, |path: GoString| GoString::from(paths::base(&path)));
+    }
+    for name in ["clean", "osClean"] {
+        table.add(name, |path: GoString| GoString::from(paths::clean(&path)));
+    }
+    for name in ["dir", "osDir"] {
+        table.add(name, |path: GoString| GoString::from(paths::dir(&path)));
+    }
+    for name in ["ext", "osExt"] {
+        table.add(name, |path: GoString| GoString::from(paths::ext(&path)));
+    }
+    for name in ["isAbs", "osIsAbs"] {
+        table.add(name, |path: GoString| paths::is_abs(&path));
+    }
+}
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,138 +3,141 @@
 //! The local zone is UTC, wherever the render runs: the same chart gives the same manifests. `UTC`, `Local` and the empty name are
 //! the zones that there are; another one is an error and not silently UTC.
 
-use std::any::Any as AnyType;
+use std::any::Any;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use stagelink_gotemplate::{Object, Value};
+use stagelink_gotemplate::{
+    FunctionError, FunctionTable, GoString, Kind, Object, Parameter, Value,
+};
 
-use super::convert::parse_float;
+use super::convert::{parse_float, parse_int, printed, quoted};
 use super::duration;
-use super::entry::Type::{Any, Text, Time as Moment};
-use super::entry::{Arguments, Entry, Outcome, Surroundings, pure, text, within};
 use super::layout::Time;
+use super::shared::Surroundings;
 use super::text::trim_space;
 use super::unsupported::NOT_SUPPORTED;
 
 const DATE: &[u8] = b"2006-01-02";
 const SECOND: i64 = 1_000_000_000;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    within("ago", &[Any], |around, call| {
-        let now = now(around);
-        let then = moment(call.any(0)).unwrap_or_else(|| now.clone());
-        text(duration::format(duration::round(
-            between(&then, &now),
-            SECOND,
-        )))
-    }),
-    within("date", &[Text, Any], |around, call| {
-        text(shown(around, call.any(1), b"")?.format(call.text(0)?))
-    }),
-    within("dateInZone", &[Text, Any, Text], |around, call| {
-        text(shown(around, call.any(1), call.text(2)?)?.format(call.text(0)?))
-    }),
-    pure("dateModify", &[Text, Moment], |call| {
-        let time = time(call, 1)?;
-        Ok(Value::object(duration::parse(call.text(0)?).map_or_else(
-            |_| time.clone(),
-            |change| moved(time, change),
-        )))
-    }),
-    within("date_in_zone", &[Text, Any, Text], |around, call| {
-        text(shown(around, call.any(1), call.text(2)?)?.format(call.text(0)?))
-    }),
-    pure("date_modify", &[Text, Moment], |call| {
-        let time = time(call, 1)?;
-        Ok(Value::object(duration::parse(call.text(0)?).map_or_else(
-            |_| time.clone(),
-            |change| moved(time, change),
-        )))
-    }),
-    pure("duration", &[Any], |call| {
-        let seconds = match call.any(0) {
-            Value::Int64(seconds) => *seconds,
-            Value::String(seconds) => super::convert::parse_int(seconds, 10).unwrap_or(0),
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
+
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings>) {
+    let here = || Rc::clone(surroundings);
+    let around = here();
+    table.add("ago", move |time: Value| {
+        let now = now(&around);
+        let then = moment(&time).unwrap_or_else(|| now.clone());
+        duration::format(duration::round(between(&then, &now), SECOND))
+    });
+    let around = here();
+    table.add("date", move |layout: GoString, time: Value| {
+        shown(&around, &layout, &time, b"")
+    });
+    for name in ["dateInZone", "date_in_zone"] {
+        let around = here();
+        table.add(
+            name,
+            move |layout: GoString, time: Value, zone: GoString| {
+                shown(&around, &layout, &time, &zone)
+            },
+        );
+    }
+    for name in ["dateModify", "date_modify"] {
+        table.add(name, |change: GoString, time: Value| {
+            let time = known(&time)?;
+            Ok::<_, FunctionError>(Value::object(
+                duration::parse(&change)
+                    .map_or_else(|_| time.clone(), |change| moved(time, change)),
+            ))
+        });
+    }
+    for name in ["mustDateModify", "must_date_modify"] {
+        table.add(name, |change: GoString, time: Value| {
+            Ok::<_, FunctionError>(Value::object(moved(
+                known(&time)?,
+                duration::parse(&change)?,
+            )))
+        });
+    }
+    let around = here();
+    table.add("htmlDate", move |time: Value| {
+        shown(&around, DATE, &time, b"")
+    });
+    let around = here();
+    table.add("htmlDateInZone", move |time: Value, zone: GoString| {
+        shown(&around, DATE, &time, &zone)
+    });
+    table.add("mustToDate", |layout: GoString, text: GoString| {
+        Time::parse(&layout, &text).map(Value::object)
+    });
+    let around = here();
+    table.add("now", move || Value::object(now(&around)));
+    table.add("toDate", |layout: GoString, text: GoString| {
+        Value::object(Time::parse(&layout, &text).unwrap_or_else(|_| Time::zero()))
+    });
+    table.add("unixEpoch", |time: Value| {
+        Ok::<_, FunctionError>(known(&time)?.seconds.to_string())
+    });
+    register_durations(table, here());
+}
+
+fn register_durations(table: &mut FunctionTable, surroundings: Rc<Surroundings>) {
+    table.add("duration", |seconds: Value| {
+        let seconds = match seconds {
+            Value::Int64(seconds) => seconds,
+            Value::String(seconds) => parse_int(&seconds, 10).unwrap_or(0),
             _ => 0,
         };
-        text(duration::format(seconds.wrapping_mul(SECOND)))
-    }),
-    pure("durationDays", &[Any], |call| {
-        Ok(Value::Float(hours(call) / 24.0))
-    }),
-    pure("durationHours", &[Any], |call| {
-        Ok(Value::Float(hours(call)))
-    }),
-    pure("durationMicroseconds", &[Any], |call| {
-        Ok(Value::Int64(as_duration(call.any(0)).unwrap_or(0) / 1_000))
-    }),
-    pure("durationMilliseconds", &[Any], |call| {
-        Ok(Value::Int64(
-            as_duration(call.any(0)).unwrap_or(0) / 1_000_000,
-        ))
-    }),
-    pure("durationMinutes", &[Any], |call| {
-        Ok(Value::Float(split_units(call, 60 * SECOND)))
-    }),
-    pure("durationNanoseconds", &[Any], |call| {
-        Ok(Value::Int64(as_duration(call.any(0)).unwrap_or(0)))
-    }),
-    within("durationRound", &[Any], |around, call| {
-        let value = match call.any(0) {
-            Value::String(value) => duration::parse(value).unwrap_or(0),
-            Value::Int64(value) => *value,
+        duration::format(seconds.wrapping_mul(SECOND))
+    });
+    table.add("durationRound", move |value: Value| {
+        let nanoseconds = match &value {
+            Value::String(text) => duration::parse(text).unwrap_or(0),
+            Value::Int64(nanoseconds) => *nanoseconds,
             other => other
                 .downcast::<Time>()
-                .map_or(0, |then| between(then, &now(around))),
+                .map_or(0, |then| between(then, &now(&surroundings))),
         };
-        text(duration::largest_unit(value))
-    }),
-    pure("durationRoundTo", &[Any, Any], |call| {
-        to_multiple(call, duration::round)
-    }),
-    pure("durationSeconds", &[Any], |call| {
-        Ok(Value::Float(split_units(call, SECOND)))
-    }),
-    pure("durationTruncateTo", &[Any, Any], |call| {
-        to_multiple(call, duration::truncate)
-    }),
-    pure("durationWeeks", &[Any], |call| {
-        Ok(Value::Float(hours(call) / 24.0 / 7.0))
-    }),
-    within("htmlDate", &[Any], |around, call| {
-        text(shown(around, call.any(0), b"")?.format(DATE))
-    }),
-    within("htmlDateInZone", &[Any, Text], |around, call| {
-        text(shown(around, call.any(0), call.text(1)?)?.format(DATE))
-    }),
-    pure("mustDateModify", &[Text, Moment], |call| {
-        Ok(Value::object(moved(
-            time(call, 1)?,
-            duration::parse(call.text(0)?)?,
-        )))
-    }),
-    pure("mustToDate", &[Text, Text], |call| {
-        Ok(Value::object(Time::parse(call.text(0)?, call.text(1)?)?))
-    }),
-    pure("mustToDuration", &[Any], |call| {
-        Ok(Value::object(Duration(as_duration(call.any(0))?)))
-    }),
-    pure("must_date_modify", &[Text, Moment], |call| {
-        Ok(Value::object(moved(
-            time(call, 1)?,
-            duration::parse(call.text(0)?)?,
-        )))
-    }),
-    within("now", &[], |around, _| Ok(Value::object(now(around)))),
-    pure("toDate", &[Text, Text], |call| {
-        Ok(Value::object(
-            Time::parse(call.text(0)?, call.text(1)?).unwrap_or_else(|_| Time::zero()),
-        ))
-    }),
-    pure("unixEpoch", &[Moment], |call| {
-        text(time(call, 0)?.seconds.to_string())
-    }),
-];
+        duration::largest_unit(nanoseconds)
+    });
+    table.add("mustToDuration", |value: Value| {
+        as_duration(&value).map(|nanoseconds| Value::object(Duration(nanoseconds)))
+    });
+    // What is no duration counts as none.
+    let length = |value: &Value| Duration(as_duration(value).unwrap_or(0));
+    table.add("durationDays", move |value: Value| {
+        length(&value).hours() / 24.0
+    });
+    table.add("durationHours", move |value: Value| length(&value).hours());
+    table.add("durationMicroseconds", move |value: Value| {
+        Value::Int64(length(&value).0 / 1_000)
+    });
+    table.add("durationMilliseconds", move |value: Value| {
+        Value::Int64(length(&value).0 / 1_000_000)
+    });
+    table.add("durationMinutes", move |value: Value| {
+        length(&value).in_units(60 * SECOND)
+    });
+    table.add("durationNanoseconds", move |value: Value| {
+        Value::Int64(length(&value).0)
+    });
+    table.add("durationSeconds", move |value: Value| {
+        length(&value).in_units(SECOND)
+    });
+    table.add("durationWeeks", move |value: Value| {
+        length(&value).hours() / 24.0 / 7.0
+    });
+    table.add("durationRoundTo", |value: Value, unit: Value| {
+        to_multiple(&value, &unit, duration::round)
+    });
+    table.add("durationTruncateTo", |value: Value, unit: Value| {
+        to_multiple(&value, &unit, duration::truncate)
+    });
+}
 
 /// The clock; the only place where a render looks at it.
 fn now(around: &Surroundings) -> Time {
@@ -156,25 +159,24 @@ fn moment(value: &Value) -> Option<Time> {
     }
 }
 
-/// A moment in a zone; anything that is no moment is now.
-fn shown(around: &Surroundings, value: &Value, zone: &[u8]) -> Result<Time, String> {
+/// A moment in a zone, in a layout; anything that is no moment is now.
+fn shown(around: &Surroundings, layout: &[u8], value: &Value, zone: &[u8]) -> Result<GoString> {
     if !matches!(zone, b"" | b"UTC" | b"Local") {
         let zone = String::from_utf8_lossy(zone);
-        return Err(format!("the time zone {zone:?} {NOT_SUPPORTED}"));
+        return Err(format!("the time zone {zone:?} {NOT_SUPPORTED}").into());
     }
     let time = moment(value).unwrap_or_else(|| now(around));
-    Ok(Time::utc(time.seconds, time.nanoseconds))
+    Ok(Time::utc(time.seconds, time.nanoseconds)
+        .format(layout)
+        .into())
 }
 
-fn time<'a>(call: Arguments<'a>, index: usize) -> Result<&'a Time, String> {
-    let value = call.any(index);
-    value.downcast::<Time>().ok_or_else(|| {
-        format!(
-            "argument {} should be time.Time but is {}",
-            index + 1,
-            value.type_name()
-        )
-    })
+/// A value that has to be a time.
+fn known(value: &Value) -> Result<&Time> {
+    let found = value.type_name();
+    value
+        .downcast::<Time>()
+        .ok_or_else(|| format!("wrong type for value; expected time.Time; got {found}").into())
 }
 
 fn moved(time: &Time, change: i64) -> Time {
@@ -199,7 +201,7 @@ fn between(from: &Time, to: &Time) -> i64 {
 }
 
 /// Helm's reading of a duration: a duration, a text, or a number of seconds.
-fn as_duration(value: &Value) -> Result<i64, String> {
+fn as_duration(value: &Value) -> std::result::Result<i64, String> {
     let whole = |seconds: i64| {
         seconds
             .checked_mul(SECOND)
@@ -222,7 +224,7 @@ fn as_duration(value: &Value) -> Result<i64, String> {
                 (Err(_), Some(seconds)) => from_seconds(seconds),
                 (Err(_), None) => Err(format!(
                     "could not parse duration {}",
-                    String::from_utf8_lossy(&super::convert::quoted(source))
+                    String::from_utf8_lossy(&quoted(source))
                 )),
             }
         }
@@ -233,9 +235,8 @@ fn as_duration(value: &Value) -> Result<i64, String> {
     }
 }
 
-fn from_seconds(seconds: f64) -> Result<i64, String> {
-    let shown =
-        || String::from_utf8_lossy(&super::convert::printed(&Value::Float(seconds))).into_owned();
+fn from_seconds(seconds: f64) -> std::result::Result<i64, String> {
+    let shown = || String::from_utf8_lossy(&printed(&Value::Float(seconds))).into_owned();
     if !seconds.is_finite() {
         return Err(format!("invalid duration seconds: {}", shown()));
     }
@@ -245,38 +246,39 @@ fn from_seconds(seconds: f64) -> Result<i64, String> {
     Ok((seconds * SECOND as f64) as i64)
 }
 
-/// The duration in a unit, computed as Go does: whole units and the rest apart. What is no duration is 0.
-fn split_units(call: Arguments<'_>, unit: i64) -> f64 {
-    let value = as_duration(call.any(0)).unwrap_or(0);
-    (value / unit) as f64 + (value % unit) as f64 / unit as f64
-}
-
-fn hours(call: Arguments<'_>) -> f64 {
-    split_units(call, 3600 * SECOND)
-}
-
-fn to_multiple(call: Arguments<'_>, operation: fn(i64, i64) -> i64) -> Outcome {
-    let value = as_duration(call.any(0)).map_or(0, |value| {
-        as_duration(call.any(1)).map_or(value, |unit| operation(value, unit))
+fn to_multiple(value: &Value, unit: &Value, operation: fn(i64, i64) -> i64) -> Value {
+    let nanoseconds = as_duration(value).map_or(0, |value| {
+        as_duration(unit).map_or(value, |unit| operation(value, unit))
     });
-    Ok(Value::object(Duration(value)))
+    Value::object(Duration(nanoseconds))
 }
 
 /// A `time.Duration` in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Duration(i64);
 
+impl Duration {
+    /// In a unit, computed as Go does: whole units and the rest apart.
+    fn in_units(self, unit: i64) -> f64 {
+        (self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64
+    }
+
+    fn hours(self) -> f64 {
+        self.in_units(3600 * SECOND)
+    }
+}
+
 impl Object for Duration {
     fn type_name(&self) -> &str {
         "time.Duration"
     }
 
-    fn as_any(&self) -> &dyn AnyType {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 
-    fn kind(&self) -> stagelink_gotemplate::Kind {
-        stagelink_gotemplate::Kind::Int64
+    fn kind(&self) -> Kind {
+        Kind::Int64
     }
 
     fn has_method(&self, name: &str) -> bool {
@@ -292,14 +294,11 @@ impl Object for Duration {
         )
     }
 
-    fn call(&self, name: &str, _: &[Value]) -> Option<Result<Value, String>> {
-        let value = Value::object(*self);
-        let arguments = [value];
-        let call = Arguments(&arguments);
+    fn call(&self, name: &str, _: &[Value]) -> Option<std::result::Result<Value, String>> {
         Some(Ok(match name {
-            "Seconds" => Value::Float(split_units(call, SECOND)),
-            "Minutes" => Value::Float(split_units(call, 60 * SECOND)),
-            "Hours" => Value::Float(hours(call)),
+            "Seconds" => Value::Float(self.in_units(SECOND)),
+            "Minutes" => Value::Float(self.in_units(60 * SECOND)),
+            "Hours" => Value::Float(self.hours()),
             "Milliseconds" => Value::Int64(self.0 / 1_000_000),
             "Microseconds" => Value::Int64(self.0 / 1_000),
             "Nanoseconds" => Value::Int64(self.0),
@@ -330,7 +329,7 @@ impl Object for Time {
         "time.Time"
     }
 
-    fn as_any(&self) -> &dyn AnyType {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 
@@ -352,16 +351,21 @@ impl Object for Time {
         )
     }
 
-    fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn parameters(&self, name: &str) -> Option<&'static [Parameter]> {
+        Some(if name == "Format" {
+            &[Parameter::String]
+        } else {
+            &[]
+        })
+    }
+
+    fn call(&self, name: &str, arguments: &[Value]) -> Option<std::result::Result<Value, String>> {
         let number = |layout: &[u8]| {
             let digits = self.format(layout);
-            Value::Int(super::convert::parse_int(&digits, 10).unwrap_or(0))
+            Value::Int(parse_int(&digits, 10).unwrap_or(0))
         };
         Some(Ok(match name {
-            "Format" => match Arguments(arguments).text(0) {
-                Ok(layout) => Value::string(self.format(layout)),
-                Err(fault) => return Some(Err(fault)),
-            },
+            "Format" => Value::string(self.format(arguments.first()?.as_string()?)),
             "Unix" => Value::Int64(self.seconds),
             "UnixMilli" => Value::Int64(
                 self.seconds.wrapping_mul(1000) + i64::from(self.nanoseconds / 1_000_000),

@@ -1,54 +1,46 @@
 //! Choices and types: `default`, `empty`, `coalesce`, `ternary`, and what a value is (`typeOf`, `kindIs`, …).
 
-use stagelink_gotemplate::Value;
+use stagelink_gotemplate::{FunctionTable, GoString, Rest, Value};
 
 use super::convert::is_empty;
-use super::entry::Type::{Any, Bool, Text};
-use super::entry::{Arguments, Entry, Outcome, pure, text, variadic};
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    variadic("all", &[], Any, |call| {
-        Ok(Value::Bool(!call.rest(0).iter().any(is_empty)))
-    }),
-    variadic("any", &[], Any, |call| {
-        Ok(Value::Bool(!call.rest(0).iter().all(is_empty)))
-    }),
-    variadic("coalesce", &[], Any, |call| {
-        Ok(call
-            .rest(0)
-            .iter()
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("all", |values: Rest<Value>| !values.0.iter().any(is_empty));
+    table.add("any", |values: Rest<Value>| !values.0.iter().all(is_empty));
+    table.add("coalesce", |values: Rest<Value>| {
+        values
+            .0
+            .into_iter()
             .find(|value| !is_empty(value))
-            .cloned()
-            .unwrap_or_default())
-    }),
-    pure("deepEqual", &[Any, Any], |call| {
-        Ok(Value::Bool(call.any(0).deep_equal(call.any(1))))
-    }),
-    variadic("default", &[Any], Any, default),
-    pure("empty", &[Any], |call| {
-        Ok(Value::Bool(is_empty(call.any(0))))
-    }),
-    pure("kindIs", &[Text, Any], |call| {
-        Ok(Value::Bool(*call.text(0)? == *call.any(1).kind().as_str()))
-    }),
-    pure("kindOf", &[Any], |call| text(call.any(0).kind().as_str())),
-    pure("ternary", &[Any, Any, Bool], |call| {
-        Ok(call.any(usize::from(!call.bool(2)?)).clone())
-    }),
-    pure("typeIs", &[Text, Any], |call| {
-        Ok(Value::Bool(*call.text(0)? == *call.any(1).type_name()))
-    }),
-    pure("typeIsLike", &[Text, Any], |call| {
-        let name = call.any(1).type_name();
-        let wanted = call.text(0)?;
-        Ok(Value::Bool(
-            *wanted == *name || name.strip_prefix('*').is_some_and(|name| *wanted == *name),
-        ))
-    }),
-    pure("typeOf", &[Any], |call| text(call.any(0).type_name())),
-];
-
-fn default(call: Arguments<'_>) -> Outcome {
-    let given = call.rest(1).first().filter(|given| !is_empty(given));
-    Ok(given.unwrap_or_else(|| call.any(0)).clone())
+            .unwrap_or_default()
+    });
+    table.add("deepEqual", |left: Value, right: Value| {
+        left.deep_equal(&right)
+    });
+    table.add("default", |default: Value, given: Rest<Value>| {
+        given
+            .0
+            .into_iter()
+            .next()
+            .filter(|given| !is_empty(given))
+            .unwrap_or(default)
+    });
+    table.add("empty", |value: Value| is_empty(&value));
+    table.add("kindIs", |name: GoString, value: Value| {
+        name == value.kind().as_str()
+    });
+    table.add("kindOf", |value: Value| value.kind().as_str());
+    table.add(
+        "ternary",
+        |yes: Value, no: Value, condition: bool| if condition { yes } else { no },
+    );
+    table.add("typeIs", |name: GoString, value: Value| {
+        name == value.type_name()
+    });
+    table.add("typeIsLike", |name: GoString, value: Value| {
+        let found = value.type_name();
+        name == found || found.strip_prefix('*').is_some_and(|found| name == found)
+    });
+    table.add("typeOf", |value: Value| value.type_name().to_owned());
 }

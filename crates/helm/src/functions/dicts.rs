@@ -1,67 +1,59 @@
 //! Maps: `dict`, `get`, `set`, `merge`, `dig` and the other dictionary functions of sprig.
 
-use std::collections::BTreeMap;
-
-use stagelink_gotemplate::{FunctionError, GoString, List, Map, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString, List, Map, Rest, Value};
 
 use super::convert::{is_empty, strval};
-use super::entry::Type::{Any, Map as Dict, Text};
-use super::entry::{Arguments, Entry, Outcome, check_items, list, pure, variadic};
+use super::shared::check_items;
 
 /// How deep maps may be nested to be merged.
 const MAXIMUM_DEPTH: usize = 500;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("deepCopy", &[Any], |call| copy(call.any(0), 0, &mut 0)),
-    variadic("dict", &[], Any, dict),
-    variadic("dig", &[], Any, dig),
-    pure("get", &[Dict, Text], |call| {
-        Ok(call
-            .map(0)?
-            .get(call.text(1)?)
-            .unwrap_or_else(|| Value::from("")))
-    }),
-    pure("hasKey", &[Dict, Text], |call| {
-        Ok(Value::Bool(call.map(0)?.contains_key(call.text(1)?)))
-    }),
-    variadic("keys", &[], Dict, keys),
-    variadic("merge", &[Dict], Dict, |call| merge_all(call, false)),
-    variadic("mergeOverwrite", &[Dict], Dict, |call| {
-        merge_all(call, true)
-    }),
-    pure("mustDeepCopy", &[Any], |call| copy(call.any(0), 0, &mut 0)),
-    variadic("mustMerge", &[Dict], Dict, |call| merge_all(call, false)),
-    variadic("mustMergeOverwrite", &[Dict], Dict, |call| {
-        merge_all(call, true)
-    }),
-    variadic("omit", &[Dict], Text, omit),
-    variadic("pick", &[Dict], Text, pick),
-    variadic("pluck", &[Text], Dict, pluck),
-    pure("set", &[Dict, Text, Any], |call| {
-        if call.any(0).is_nil() {
-            return Err("assignment to entry in nil map".into());
-        }
-        call.map(0)?
-            .insert(call.text(1)?.clone(), call.any(2).clone());
-        Ok(call.any(0).clone())
-    }),
-    pure("unset", &[Dict, Text], |call| {
-        call.map(0)?.remove(call.text(1)?);
-        Ok(call.any(0).clone())
-    }),
-    pure("values", &[Dict], |call| {
-        list(
-            call.map(0)?
-                .to_vec()
-                .into_iter()
-                .map(|(_, value)| value)
-                .collect(),
-        )
-    }),
-];
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
+
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    for name in ["deepCopy", "mustDeepCopy"] {
+        table.add(name, |value: Value| copy(&value, 0, &mut 0));
+    }
+    table.add("dict", dict);
+    table.add("dig", dig);
+    table.add("get", |map: Map, key: GoString| {
+        map.get(&key).unwrap_or_else(|| Value::from(""))
+    });
+    table.add("hasKey", |map: Map, key: GoString| map.contains_key(&key));
+    table.add("keys", keys);
+    for name in ["merge", "mustMerge"] {
+        table.add(name, |target: Map, sources: Rest<Map>| {
+            merge_all(target, sources, false)
+        });
+    }
+    for name in ["mergeOverwrite", "mustMergeOverwrite"] {
+        table.add(name, |target: Map, sources: Rest<Map>| {
+            merge_all(target, sources, true)
+        });
+    }
+    table.add("omit", omit);
+    table.add("pick", pick);
+    table.add("pluck", |key: GoString, maps: Rest<Map>| {
+        List::new(maps.0.iter().filter_map(|map| map.get(&key)).collect())
+    });
+    table.add("set", |map: Option<Map>, key: GoString, value: Value| {
+        let map = map.ok_or("assignment to entry in nil map")?;
+        map.insert(key, value);
+        Ok::<_, FunctionError>(map)
+    });
+    table.add("unset", |map: Map, key: GoString| {
+        map.remove(&key);
+        map
+    });
+    table.add("values", |map: Map| {
+        List::new(map.to_vec().into_iter().map(|(_, value)| value).collect())
+    });
+}
 
 /// A copy that shares nothing; bounded, for lists that share their elements can be small and copy without end.
-fn copy(value: &Value, depth: usize, copied: &mut u64) -> Outcome {
+fn copy(value: &Value, depth: usize, copied: &mut u64) -> Result<Value> {
     *copied += 1;
     check_items(*copied)?;
     if depth > MAXIMUM_DEPTH {
@@ -75,7 +67,7 @@ fn copy(value: &Value, depth: usize, copied: &mut u64) -> Outcome {
             let items = items
                 .iter()
                 .map(|item| copy(item, depth + 1, copied))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<_>>()?;
             Ok(Value::List(List::with_kind(items, list.kind())))
         }
         Value::Map(map) => {
@@ -84,7 +76,7 @@ fn copy(value: &Value, depth: usize, copied: &mut u64) -> Outcome {
                 .into_iter()
                 .map(|(key, value)| Ok((key, copy(&value, depth + 1, copied)?)));
             Ok(Value::Map(Map::with_kind(
-                entries.collect::<Result<_, FunctionError>>()?,
+                entries.collect::<Result<_>>()?,
                 map.kind(),
             )))
         }
@@ -92,65 +84,47 @@ fn copy(value: &Value, depth: usize, copied: &mut u64) -> Outcome {
     }
 }
 
-fn new_map(entries: BTreeMap<GoString, Value>) -> Outcome {
-    Ok(Value::Map(Map::new(entries)))
-}
-
-fn dict(call: Arguments<'_>) -> Outcome {
-    let pairs = call.rest(0).chunks(2);
-    new_map(
-        pairs
-            .map(|pair| {
-                (
-                    strval(&pair[0]),
-                    pair.get(1).cloned().unwrap_or_else(|| Value::from("")),
-                )
-            })
-            .collect(),
-    )
+fn dict(values: Rest<Value>) -> Map {
+    let pairs = values.0.chunks(2);
+    let entries = pairs.map(|pair| {
+        (
+            strval(&pair[0]),
+            pair.get(1).cloned().unwrap_or_else(|| Value::from("")),
+        )
+    });
+    Map::new(entries.collect())
 }
 
 /// Keys of all maps; Go's order is random, ours is sorted.
-fn keys(call: Arguments<'_>) -> Outcome {
-    let mut all = Vec::new();
-    for index in 0..call.len() {
-        all.extend(call.map(index)?.entries().keys().cloned());
-    }
+fn keys(maps: Rest<Map>) -> Result<List> {
+    let all: Vec<GoString> = maps
+        .0
+        .iter()
+        .flat_map(|map| map.entries().keys().cloned().collect::<Vec<_>>())
+        .collect();
     check_items(all.len() as u64)?;
-    Ok(Value::List(List::of_strings(all)))
+    Ok(List::of_strings(all))
 }
 
-fn pick(call: Arguments<'_>) -> Outcome {
-    let source = call.map(0)?;
-    let wanted = call.rest(1).iter().filter_map(Value::as_string);
-    new_map(
-        wanted
-            .filter_map(|key| Some((key.clone(), source.get(key)?)))
+fn pick(map: Map, keys: Rest<GoString>) -> Map {
+    Map::new(
+        keys.0
+            .into_iter()
+            .filter_map(|key| map.get(&key).map(|value| (key, value)))
             .collect(),
     )
 }
 
-fn omit(call: Arguments<'_>) -> Outcome {
-    let source = call.map(0)?;
-    let mut entries = source.entries().clone();
-    for key in call.rest(1).iter().filter_map(Value::as_string) {
+fn omit(map: Map, keys: Rest<GoString>) -> Map {
+    let mut entries = map.entries().clone();
+    for key in &keys.0 {
         entries.remove(key.as_bytes());
     }
-    new_map(entries)
+    Map::new(entries)
 }
 
-fn pluck(call: Arguments<'_>) -> Outcome {
-    let key = call.text(0)?;
-    list(
-        call.rest(1)
-            .iter()
-            .filter_map(|map| map.as_map()?.get(key))
-            .collect(),
-    )
-}
-
-fn dig(call: Arguments<'_>) -> Outcome {
-    let [path @ .., default, start] = call.0 else {
+fn dig(arguments: Rest<Value>) -> Result<Value> {
+    let [path @ .., default, start] = arguments.0.as_slice() else {
         return Err("dig needs at least three arguments".into());
     };
     if path.is_empty() {
@@ -176,13 +150,16 @@ fn dig(call: Arguments<'_>) -> Outcome {
 }
 
 /// The map of a value whose type is exactly `map[string]interface {}`, as a Go type assertion wants it.
-fn plain_map(value: &Value) -> Result<Map, String> {
+fn plain_map(value: &Value) -> Result<Map> {
     match value {
         Value::Map(map) if map.kind().type_name() == "map[string]interface {}" => Ok(map.clone()),
-        other => Err(format!(
-            "interface conversion: interface {{}} is {}, not map[string]interface {{}}",
-            shown_type(other)
-        )),
+        other => {
+            let found = shown_type(other);
+            Err(format!(
+                "interface conversion: interface {{}} is {found}, not map[string]interface {{}}"
+            )
+            .into())
+        }
     }
 }
 
@@ -194,12 +171,11 @@ fn shown_type(value: &Value) -> &str {
     }
 }
 
-fn merge_all(call: Arguments<'_>, overwrite: bool) -> Outcome {
-    let target = call.map(0)?;
-    for index in 1..call.len() {
-        Merge { overwrite, keys: 0 }.run(&target, &call.map(index)?, 0)?;
+fn merge_all(target: Map, sources: Rest<Map>, overwrite: bool) -> Result<Map> {
+    for source in &sources.0 {
+        Merge { overwrite, keys: 0 }.run(&target, source, 0)?;
     }
-    Ok(Value::Map(target))
+    Ok(target)
 }
 
 /// `mergo.Merge`, with `WithOverride` when `overwrite`.
@@ -212,7 +188,7 @@ struct Merge {
 impl Merge {
     /// What is missing or empty in `target` comes from `source`; maps are merged in place; nested maps that are taken over are
     /// shared afterwards, as in Go. A nil in `source` counts only when overwriting, an empty list then counts as well.
-    fn run(&mut self, target: &Map, source: &Map, depth: usize) -> Result<(), FunctionError> {
+    fn run(&mut self, target: &Map, source: &Map, depth: usize) -> Result<()> {
         if depth > MAXIMUM_DEPTH {
             return Err(FunctionError::Limit(format!(
                 "maps are nested deeper than {MAXIMUM_DEPTH}"
@@ -251,9 +227,9 @@ mod tests {
 
     #[test]
     fn a_map_within_itself_ends() {
-        let map = Map::new(BTreeMap::new());
+        let map = Map::new(Default::default());
         map.insert("self", Value::Map(map.clone()));
-        let other = Map::new(BTreeMap::new());
+        let other = Map::new(Default::default());
         other.insert("self", Value::Map(other.clone()));
         let fault = Merge {
             overwrite: true,

@@ -1,10 +1,9 @@
 //! YAML and JSON: `toYaml`, `fromYaml`, `toJson`, `fromJson` and their kin.
 
-use stagelink_gotemplate::{FunctionError, GoString, List, Map, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString, List, Map, Value};
 
-use super::entry::Type::{Any, Text};
-use super::entry::{Entry, NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, Outcome, pure, text};
 use super::json::{self, Style};
+use super::shared::{NIL_LIST, NIL_STRING_MAP, NIL_STRINGS};
 use crate::objects::plain_value;
 
 /// Deepest nesting that becomes YAML.
@@ -26,52 +25,42 @@ const RAW: Style = Style {
     escape_html: false,
 };
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("fromJson", &[Text], |call| {
-        as_map(json::read(call.text(0)?), "map[string]interface {}", "")
-    }),
-    pure("fromJsonArray", &[Text], |call| {
-        as_list(json::read(call.text(0)?), "")
-    }),
-    pure("fromYaml", &[Text], |call| {
-        as_map(
-            read_yaml(call.text(0)?),
-            "map[string]interface {}",
-            "error unmarshaling JSON: while decoding JSON: ",
-        )
-    }),
-    pure("fromYamlArray", &[Text], |call| {
-        as_list(
-            read_yaml(call.text(0)?),
-            "error unmarshaling JSON: while decoding JSON: ",
-        )
-    }),
-    pure("mustFromJson", &[Text], |call| {
-        Ok(json::read(call.text(0)?)?)
-    }),
-    pure("mustToJson", &[Any], |call| {
-        text(json::write(call.any(0), COMPACT)?)
-    }),
-    pure("mustToPrettyJson", &[Any], |call| {
-        text(json::write(call.any(0), PRETTY)?)
-    }),
-    pure("mustToRawJson", &[Any], |call| {
-        text(json::write(call.any(0), RAW)?)
-    }),
-    pure("mustToYaml", &[Any], |call| text(yaml(call.any(0))?)),
-    pure("toJson", &[Any], |call| {
-        text(or_nothing(json::write(call.any(0), COMPACT))?)
-    }),
-    pure("toPrettyJson", &[Any], |call| {
-        text(or_nothing(json::write(call.any(0), PRETTY))?)
-    }),
-    pure("toRawJson", &[Any], |call| {
-        text(json::write(call.any(0), RAW)?)
-    }),
-    pure("toYaml", &[Any], |call| {
-        text(or_nothing(yaml(call.any(0)))?)
-    }),
-];
+/// What Go says before it tells that JSON has another type than was wanted.
+const DECODING: &str = "error unmarshaling JSON: while decoding JSON: ";
+
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("fromJson", |text: GoString| as_map(json::read(&text), ""));
+    table.add("fromJsonArray", |text: GoString| {
+        as_list(json::read(&text), "")
+    });
+    table.add("fromYaml", |text: GoString| {
+        as_map(read_yaml(&text), DECODING)
+    });
+    table.add("fromYamlArray", |text: GoString| {
+        as_list(read_yaml(&text), DECODING)
+    });
+    table.add("mustFromJson", |text: GoString| json::read(&text));
+    table.add("mustToJson", |value: Value| {
+        json::write(&value, COMPACT).map(GoString::from)
+    });
+    table.add("mustToPrettyJson", |value: Value| {
+        json::write(&value, PRETTY).map(GoString::from)
+    });
+    for name in ["toRawJson", "mustToRawJson"] {
+        table.add(name, |value: Value| {
+            json::write(&value, RAW).map(GoString::from)
+        });
+    }
+    table.add("mustToYaml", |value: Value| yaml(&value));
+    table.add("toJson", |value: Value| {
+        or_nothing(json::write(&value, COMPACT)).map(GoString::from)
+    });
+    table.add("toPrettyJson", |value: Value| {
+        or_nothing(json::write(&value, PRETTY)).map(GoString::from)
+    });
+    table.add("toYaml", |value: Value| or_nothing(yaml(&value)));
+}
 
 /// Helm gives an empty text for what cannot be encoded; a limit is an error all the same.
 fn or_nothing<T: Default>(written: Result<T, FunctionError>) -> Result<T, FunctionError> {
@@ -98,31 +87,33 @@ fn read_yaml(source: &[u8]) -> Result<Value, String> {
 }
 
 /// A map, or a map with the text of the error.
-fn as_map(read: Result<Value, String>, wanted: &str, prefix: &str) -> Outcome {
+fn as_map(read: Result<Value, String>, prefix: &str) -> Value {
     let fault = match read {
-        Ok(Value::Map(map)) => return Ok(Value::Map(map)),
-        Ok(Value::Nil) => return Ok(Value::Map(Map::new(Default::default()))),
-        Ok(other) => format!(
-            "{prefix}json: cannot unmarshal {} into Go value of type {wanted}",
-            json_type(&other)
-        ),
+        Ok(Value::Map(map)) => return Value::Map(map),
+        Ok(Value::Nil) => return Value::Map(Map::new(Default::default())),
+        Ok(other) => {
+            let found = json_type(&other);
+            format!(
+                "{prefix}json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            )
+        }
         Err(fault) => fault,
     };
-    Ok(Value::map([("Error", Value::string(fault))]))
+    Value::map([("Error", Value::string(fault))])
 }
 
 /// A list, or a list of the text of the error.
-fn as_list(read: Result<Value, String>, prefix: &str) -> Outcome {
+fn as_list(read: Result<Value, String>, prefix: &str) -> List {
     let fault = match read {
-        Ok(Value::List(list)) => return Ok(Value::List(list)),
-        Ok(Value::Nil) => return Ok(Value::List(List::with_kind(Vec::new(), NIL_LIST))),
-        Ok(other) => format!(
-            "{prefix}json: cannot unmarshal {} into Go value of type []interface {{}}",
-            json_type(&other)
-        ),
+        Ok(Value::List(list)) => return list,
+        Ok(Value::Nil) => return List::with_kind(Vec::new(), NIL_LIST),
+        Ok(other) => {
+            let found = json_type(&other);
+            format!("{prefix}json: cannot unmarshal {found} into Go value of type []interface {{}}")
+        }
         Err(fault) => fault,
     };
-    Ok(Value::list([Value::string(fault)]))
+    List::new(vec![Value::string(fault)])
 }
 
 /// Go's name for a JSON type in error texts.

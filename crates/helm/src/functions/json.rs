@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use stagelink_gotemplate::{FunctionError, GoString, List, ListKind, Map, MapKind, Value};
 
-use super::entry::{NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, check_text};
+use super::shared::{NIL_LIST, NIL_STRING_MAP, NIL_STRINGS, check_text};
 use super::text::{RUNE_ERROR, decode_rune, push_rune};
 use crate::objects::plain_value;
 

@@ -4,153 +4,172 @@
 
 use std::collections::HashSet;
 
-use stagelink_gotemplate::{FunctionError, List, ListKind, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, List, ListKind, Rest, Value};
 
 use super::convert::{elements, is_empty, to_int64};
-use super::entry::Type::{Any, Int};
-use super::entry::{Arguments, Entry, NIL_LIST, Outcome, check_items, list, pure, variadic};
+use super::shared::{NIL_LIST, check_items};
 
 /// Most elements other than texts that `uniq` compares with each other.
 const MAXIMUM_COMPARED: usize = 10_000;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("append", &[Any, Any], append),
-    pure("chunk", &[Int, Any], chunk),
-    pure("compact", &[Any], compact),
-    variadic("concat", &[], Any, concat),
-    pure("first", &[Any], first),
-    pure("has", &[Any, Any], has),
-    pure("initial", &[Any], initial),
-    pure("last", &[Any], last),
-    variadic("list", &[], Any, |call| list(call.rest(0).to_vec())),
-    pure("mustAppend", &[Any, Any], append),
-    pure("mustChunk", &[Int, Any], chunk),
-    pure("mustCompact", &[Any], compact),
-    pure("mustFirst", &[Any], first),
-    pure("mustHas", &[Any, Any], has),
-    pure("mustInitial", &[Any], initial),
-    pure("mustLast", &[Any], last),
-    pure("mustPrepend", &[Any, Any], prepend),
-    pure("mustPush", &[Any, Any], append),
-    pure("mustRest", &[Any], rest),
-    pure("mustReverse", &[Any], reverse),
-    variadic("mustSlice", &[Any], Any, slice),
-    pure("mustUniq", &[Any], uniq),
-    variadic("mustWithout", &[Any], Any, without),
-    pure("prepend", &[Any, Any], prepend),
-    pure("push", &[Any, Any], append),
-    pure("rest", &[Any], rest),
-    pure("reverse", &[Any], reverse),
-    variadic("slice", &[Any], Any, slice),
-    variadic("tuple", &[], Any, |call| list(call.rest(0).to_vec())),
-    pure("uniq", &[Any], uniq),
-    variadic("without", &[Any], Any, without),
-];
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
+
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    for name in ["append", "push", "mustAppend", "mustPush"] {
+        table.add(name, append);
+    }
+    for name in ["chunk", "mustChunk"] {
+        table.add(name, chunk);
+    }
+    for name in ["compact", "mustCompact"] {
+        table.add(name, compact);
+    }
+    table.add("concat", concat);
+    for name in ["first", "mustFirst"] {
+        table.add(name, first);
+    }
+    for name in ["has", "mustHas"] {
+        table.add(name, has);
+    }
+    for name in ["initial", "mustInitial"] {
+        table.add(name, initial);
+    }
+    for name in ["last", "mustLast"] {
+        table.add(name, last);
+    }
+    for name in ["list", "tuple"] {
+        table.add(name, |values: Rest<Value>| List::new(values.0));
+    }
+    for name in ["prepend", "mustPrepend"] {
+        table.add(name, prepend);
+    }
+    for name in ["rest", "mustRest"] {
+        table.add(name, rest);
+    }
+    for name in ["reverse", "mustReverse"] {
+        table.add(name, reverse);
+    }
+    for name in ["slice", "mustSlice"] {
+        table.add(name, slice);
+    }
+    for name in ["uniq", "mustUniq"] {
+        table.add(name, uniq);
+    }
+    for name in ["without", "mustWithout"] {
+        table.add(name, without);
+    }
+}
 
 /// The elements of an argument, or the error of sprig; nil makes sprig stumble over a nil pointer.
-fn items(value: &Value, fault: impl Fn(&str) -> String) -> Result<Vec<Value>, String> {
+fn items(value: &Value, fault: impl Fn(&str) -> String) -> Result<Vec<Value>> {
     if value.is_nil() {
         return Err("runtime error: invalid memory address or nil pointer dereference".into());
     }
-    elements(value).ok_or_else(|| fault(value.kind().as_str()))
+    elements(value).ok_or_else(|| fault(value.kind().as_str()).into())
 }
 
 fn find(what: &'static str) -> impl Fn(&str) -> String {
     move |kind| format!("Cannot find {what} on type {kind}")
 }
 
-fn append(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), |kind| format!("Cannot push on type {kind}"))?;
-    items.push(call.any(1).clone());
-    list(items)
+fn append(list: Value, value: Value) -> Result<List> {
+    let mut items = items(&list, |kind| format!("Cannot push on type {kind}"))?;
+    items.push(value);
+    Ok(List::new(items))
 }
 
-fn prepend(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), |kind| format!("Cannot prepend on type {kind}"))?;
-    items.insert(0, call.any(1).clone());
-    list(items)
+fn prepend(list: Value, value: Value) -> Result<List> {
+    let mut items = items(&list, |kind| format!("Cannot prepend on type {kind}"))?;
+    items.insert(0, value);
+    Ok(List::new(items))
 }
 
-fn chunk(call: Arguments<'_>) -> Outcome {
-    let items = items(call.any(1), |kind| format!("Cannot chunk type {kind}"))?;
+fn chunk(size: i64, list: Value) -> Result<List> {
+    let items = items(&list, |kind| format!("Cannot chunk type {kind}"))?;
     if items.is_empty() {
-        return list(Vec::new());
+        return Ok(List::new(items));
     }
-    match usize::try_from(call.int(0)?) {
-        Ok(size @ 1..) => list(
+    match usize::try_from(size) {
+        Ok(size @ 1..) => Ok(List::new(
             items
                 .chunks(size)
                 .map(|chunk| Value::list(chunk.iter().cloned()))
                 .collect(),
-        ),
+        )),
         _ => Err("runtime error: makeslice: len out of range".into()),
     }
 }
 
-fn compact(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), |kind| format!("Cannot compact on type {kind}"))?;
+fn compact(list: Value) -> Result<List> {
+    let mut items = items(&list, |kind| format!("Cannot compact on type {kind}"))?;
     items.retain(|item| !is_empty(item));
-    list(items)
+    Ok(List::new(items))
 }
 
-fn concat(call: Arguments<'_>) -> Outcome {
+fn concat(lists: Rest<Value>) -> Result<List> {
     let mut all = Vec::new();
-    for argument in call.rest(0) {
-        all.extend(items(argument, |kind| {
+    for list in &lists.0 {
+        all.extend(items(list, |kind| {
             format!("Cannot concat type {kind} as list")
         })?);
         check_items(all.len() as u64)?;
     }
-    if all.is_empty() {
-        return Ok(Value::List(List::with_kind(Vec::new(), NIL_LIST)));
-    }
-    list(all)
+    let kind = if all.is_empty() {
+        NIL_LIST
+    } else {
+        ListKind::Any
+    };
+    Ok(List::with_kind(all, kind))
 }
 
-fn first(call: Arguments<'_>) -> Outcome {
-    Ok(items(call.any(0), find("first"))?
+fn first(list: Value) -> Result<Value> {
+    Ok(items(&list, find("first"))?
         .into_iter()
         .next()
         .unwrap_or_default())
 }
 
-fn last(call: Arguments<'_>) -> Outcome {
-    Ok(items(call.any(0), find("last"))?.pop().unwrap_or_default())
+fn last(list: Value) -> Result<Value> {
+    Ok(items(&list, find("last"))?.pop().unwrap_or_default())
 }
 
-fn rest(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), find("rest"))?;
+fn rest(list: Value) -> Result<List> {
+    let mut items = items(&list, find("rest"))?;
     if items.is_empty() {
-        return Ok(Value::List(List::with_kind(items, NIL_LIST)));
+        return Ok(List::with_kind(items, NIL_LIST));
     }
     items.remove(0);
-    list(items)
+    Ok(List::new(items))
 }
 
-fn initial(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), find("initial"))?;
-    match items.pop() {
-        Some(_) => list(items),
-        None => Ok(Value::List(List::with_kind(items, NIL_LIST))),
-    }
+fn initial(list: Value) -> Result<List> {
+    let mut items = items(&list, find("initial"))?;
+    let kind = if items.pop().is_some() {
+        ListKind::Any
+    } else {
+        NIL_LIST
+    };
+    Ok(List::with_kind(items, kind))
 }
 
-fn reverse(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), find("reverse"))?;
+fn reverse(list: Value) -> Result<List> {
+    let mut items = items(&list, find("reverse"))?;
     items.reverse();
-    list(items)
+    Ok(List::new(items))
 }
 
 fn contains(items: &[Value], wanted: &Value) -> bool {
     items.iter().any(|item| wanted.deep_equal(item))
 }
 
-fn uniq(call: Arguments<'_>) -> Outcome {
+fn uniq(list: Value) -> Result<List> {
     let mut unique = Vec::new();
     // Texts are found by their hash, everything else by comparing with each other.
     let mut texts = HashSet::new();
     let mut others = Vec::new();
-    for item in items(call.any(0), find("uniq"))? {
+    for item in items(&list, find("uniq"))? {
         let is_new = match &item {
             Value::String(text) => texts.insert(text.clone()),
             other if contains(&others, other) => false,
@@ -168,36 +187,35 @@ fn uniq(call: Arguments<'_>) -> Outcome {
             unique.push(item);
         }
     }
-    list(unique)
+    Ok(List::new(unique))
 }
 
-fn without(call: Arguments<'_>) -> Outcome {
-    let mut items = items(call.any(0), find("without"))?;
-    items.retain(|item| !contains(call.rest(1), item));
-    list(items)
+fn without(list: Value, unwanted: Rest<Value>) -> Result<List> {
+    let mut items = items(&list, find("without"))?;
+    items.retain(|item| !contains(&unwanted.0, item));
+    Ok(List::new(items))
 }
 
-fn has(call: Arguments<'_>) -> Outcome {
-    if call.any(1).is_nil() {
-        return Ok(Value::Bool(false));
+fn has(wanted: Value, list: Value) -> Result<bool> {
+    if list.is_nil() {
+        return Ok(false);
     }
-    let items = items(call.any(1), find("has"))?;
-    Ok(Value::Bool(contains(&items, call.any(0))))
+    Ok(contains(&items(&list, find("has"))?, &wanted))
 }
 
-fn slice(call: Arguments<'_>) -> Outcome {
-    let items = items(call.any(0), |kind| {
+fn slice(list: Value, indices: Rest<Value>) -> Result<Value> {
+    let items = items(&list, |kind| {
         format!("list should be type of slice or array but {kind}")
     })?;
     if items.is_empty() {
         return Ok(Value::Nil);
     }
-    let start = call.rest(1).first().map_or(0, to_int64);
-    let end = call.rest(2).first().map_or(items.len() as i64, to_int64);
+    let start = indices.0.first().map_or(0, to_int64);
+    let end = indices.0.get(1).map_or(items.len() as i64, to_int64);
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
     let Some(part) = range.and_then(|(start, end)| items.get(start..end)) else {
         return Err("reflect.Value.Slice: slice index out of bounds".into());
     };
-    let kind = call.any(0).as_list().map_or(ListKind::Any, List::kind);
+    let kind = list.as_list().map_or(ListKind::Any, List::kind);
     Ok(Value::List(List::with_kind(part.to_vec(), kind)))
 }

@@ -1,7 +1,7 @@
 //! Template functions: those of sprig and Helm.
 //!
-//! One file per family. Every function has its Go signature in its table entry; the evaluator converts arguments accordingly and
-//! words the errors. Behaviour is that of Helm 4.3 (sprig 3.3); what is not there yet fails with its name when it is called.
+//! One file per family, whose `register` adds ordinary typed functions to the table: the evaluator converts arguments by their
+//! types and words the errors. Behaviour is that of Helm 4.3 (sprig 3.3); what is not there yet fails with its name when it is called.
 
 pub(crate) mod encoding;
 pub(crate) mod layout;
@@ -17,7 +17,6 @@ mod defaults;
 mod dicts;
 mod digest;
 mod duration;
-mod entry;
 mod json;
 mod lists;
 mod numbers;
@@ -26,6 +25,7 @@ mod pattern;
 mod random;
 mod randoms;
 mod regex;
+mod shared;
 mod strings;
 mod url;
 mod versions;
@@ -33,121 +33,40 @@ mod words;
 
 use std::rc::Rc;
 
-use stagelink_gotemplate::{Function, FunctionTable, Parameter};
+use stagelink_gotemplate::FunctionTable;
 
-use entry::{Arguments, Entry, Run, Type};
-
-pub(crate) use entry::{NIL_STRING_MAP, Surroundings};
 pub(crate) use random::Randomness;
+pub(crate) use shared::{NIL_STRING_MAP, Surroundings};
 
-/// All functions but those of the engine (`include`, `tpl`, `required`, `fail`, `lookup`).
-fn entries() -> impl Iterator<Item = &'static Entry> {
-    let families = [
-        checksums::FUNCTIONS,
-        dates::FUNCTIONS,
-        defaults::FUNCTIONS,
-        dicts::FUNCTIONS,
-        encoding::FUNCTIONS,
-        lists::FUNCTIONS,
-        numbers::FUNCTIONS,
-        passwords::FUNCTIONS,
-        randoms::FUNCTIONS,
-        regex::FUNCTIONS,
-        strings::FUNCTIONS,
-        url::FUNCTIONS,
-        versions::FUNCTIONS,
-    ];
-    families.into_iter().flatten()
-}
-
-/// Adds the functions to a table.
+/// Adds all functions but those of Go itself and of the engine (`include`, `tpl`, `required`, `fail`, `lookup`).
 pub(crate) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings>) {
-    for name in unsupported::NAMES {
-        table.insert(unsupported::function(name));
-    }
-    for entry in entries() {
-        let run = entry.run;
-        let surroundings = Rc::clone(surroundings);
-        let parameters = entry
-            .parameters
-            .iter()
-            .copied()
-            .chain(entry.variadic)
-            .map(parameter)
-            .collect();
-        let is_variadic = entry.variadic.is_some();
-        table.insert(Function::dynamic(
-            entry.name,
-            parameters,
-            is_variadic,
-            move |_, values| {
-                let arguments = Arguments(&values);
-                match run {
-                    Run::Pure(run) => run(arguments),
-                    Run::Within(run) => run(&surroundings, arguments),
-                }
-            },
-        ));
-    }
-}
-
-fn parameter(of: Type) -> Parameter {
-    match of {
-        // The evaluator knows no times; the functions check them.
-        Type::Any | Type::Time => Parameter::Any,
-        Type::Bool => Parameter::Bool,
-        Type::Float => Parameter::Float,
-        Type::Int => Parameter::Int,
-        Type::Map => Parameter::Map,
-        Type::Text => Parameter::String,
-    }
+    checksums::register(table);
+    dates::register(table, surroundings);
+    defaults::register(table);
+    dicts::register(table);
+    encoding::register(table);
+    lists::register(table);
+    numbers::register(table);
+    passwords::register(table, surroundings);
+    randoms::register(table, surroundings);
+    regex::register(table);
+    strings::register(table);
+    unsupported::register(table);
+    url::register(table);
+    versions::register(table);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    /// Functions that Go and the engine bring.
-    const ELSEWHERE: [&str; 24] = [
-        "and",
-        "call",
-        "eq",
-        "fail",
-        "ge",
-        "getHostByName",
-        "gt",
-        "html",
-        "include",
-        "index",
-        "js",
-        "le",
-        "len",
-        "lookup",
-        "lt",
-        "ne",
-        "not",
-        "or",
-        "print",
-        "printf",
-        "println",
-        "required",
-        "tpl",
-        "urlquery",
-    ];
 
     #[test]
     fn every_function_of_helm_is_there_or_refused_by_name() {
-        let mut names = BTreeSet::new();
-        for name in entries()
-            .map(|entry| entry.name)
-            .chain(unsupported::NAMES)
-            .chain(ELSEWHERE)
-        {
-            assert!(names.insert(name), "{name} is there twice");
-        }
+        let mut table = FunctionTable::builtin();
+        let surroundings = Rc::new(Surroundings::default());
+        register(&mut table, &surroundings);
+        crate::engine::register(&mut table, &surroundings);
         // Helm 4.3.1 has 251; `slice` of Go is overridden by sprig's.
-        assert_eq!(names.len(), 251);
+        assert_eq!(table.names().len(), 251);
     }
 }

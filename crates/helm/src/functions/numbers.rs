@@ -1,114 +1,109 @@
 //! Numbers: integer and decimal arithmetic, conversions, rounding and sequences.
 
-use stagelink_gotemplate::{FunctionError, List, ListKind, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString, List, ListKind, Rest, Value};
 
 use super::convert::{parse_int, printed, to_float64, to_int64};
 use super::decimal::Decimal;
-use super::entry::Type::{Any, Float, Int, Text};
-use super::entry::{Arguments, Entry, Outcome, check_items, pure, text, variadic};
+use super::shared::check_items;
 
 /// Most digits of an intermediate result; a product of many factors grows with each.
 const MAXIMUM_DIGITS: u64 = 10_000;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    variadic("add", &[], Any, |call| {
-        Ok(Value::Int64(
-            call.rest(0).iter().map(to_int64).fold(0, i64::wrapping_add),
-        ))
-    }),
-    pure("add1", &[Any], |call| {
-        Ok(Value::Int64(to_int64(call.any(0)).wrapping_add(1)))
-    }),
-    pure("add1f", &[Any], |call| {
-        decimals(call.any(0), &[Value::Int(1)], |left, right| {
-            Ok(left.add(right))
-        })
-    }),
-    variadic("addf", &[], Any, |call| {
-        decimals(&Value::Float(0.0), call.rest(0), |left, right| {
-            Ok(left.add(right))
-        })
-    }),
-    pure("atoi", &[Text], |call| {
-        Ok(Value::Int(parse_int(call.text(0)?, 10).unwrap_or(0)))
-    }),
-    variadic("biggest", &[Any], Any, |call| extreme(call, i64::max)),
-    pure("ceil", &[Any], |call| {
-        Ok(Value::Float(to_float64(call.any(0)).ceil()))
-    }),
-    pure("div", &[Any, Any], |call| divide(call, i64::wrapping_div)),
-    variadic("divf", &[Any], Any, |call| {
-        decimals(call.any(0), call.rest(1), Decimal::div)
-    }),
-    pure("float64", &[Any], |call| {
-        Ok(Value::Float(to_float64(call.any(0))))
-    }),
-    pure("floor", &[Any], |call| {
-        Ok(Value::Float(to_float64(call.any(0)).floor()))
-    }),
-    pure("int", &[Any], |call| Ok(Value::Int(to_int64(call.any(0))))),
-    pure("int64", &[Any], |call| {
-        Ok(Value::Int64(to_int64(call.any(0))))
-    }),
-    variadic("max", &[Any], Any, |call| extreme(call, i64::max)),
-    variadic("maxf", &[Any], Any, |call| {
-        extreme_float(call, |left, right| left > right)
-    }),
-    variadic("min", &[Any], Any, |call| extreme(call, i64::min)),
-    variadic("minf", &[Any], Any, |call| {
-        extreme_float(call, |left, right| left < right)
-    }),
-    pure("mod", &[Any, Any], |call| divide(call, i64::wrapping_rem)),
-    variadic("mul", &[Any], Any, |call| {
-        Ok(Value::Int64(
-            call.rest(0).iter().map(to_int64).fold(1, i64::wrapping_mul),
-        ))
-    }),
-    variadic("mulf", &[Any], Any, |call| {
-        decimals(call.any(0), call.rest(1), |left, right| Ok(left.mul(right)))
-    }),
-    variadic("round", &[Any, Int], Float, round),
-    variadic("seq", &[], Int, seq),
-    pure("sub", &[Any, Any], |call| {
-        Ok(Value::Int64(
-            to_int64(call.any(0)).wrapping_sub(to_int64(call.any(1))),
-        ))
-    }),
-    variadic("subf", &[Any], Any, |call| {
-        decimals(call.any(0), call.rest(1), |left, right| Ok(left.sub(right)))
-    }),
-    pure("toDecimal", &[Any], |call| {
-        Ok(Value::Int64(
-            parse_int(&printed(call.any(0)), 8).unwrap_or(0),
-        ))
-    }),
-    pure("until", &[Int], until),
-    pure("untilStep", &[Int, Int, Int], |call| {
-        integers(steps(call.int(0)?, call.int(1)?, call.int(2)?)?)
-    }),
-];
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
 
-fn divide(call: Arguments<'_>, operation: fn(i64, i64) -> i64) -> Outcome {
-    match to_int64(call.any(1)) {
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("add", |values: Rest<Value>| {
+        Value::Int64(values.0.iter().map(to_int64).fold(0, i64::wrapping_add))
+    });
+    table.add("add1", |value: Value| {
+        Value::Int64(to_int64(&value).wrapping_add(1))
+    });
+    table.add("add1f", |value: Value| {
+        decimals(&value, &[Value::Int(1)], |left, right| Ok(left.add(right)))
+    });
+    table.add("addf", |values: Rest<Value>| {
+        decimals(&Value::Float(0.0), &values.0, |left, right| {
+            Ok(left.add(right))
+        })
+    });
+    table.add("atoi", |text: GoString| parse_int(&text, 10).unwrap_or(0));
+    for name in ["biggest", "max"] {
+        table.add(name, |first: Value, others: Rest<Value>| {
+            extreme(&first, &others.0, i64::max)
+        });
+    }
+    table.add("ceil", |value: Value| to_float64(&value).ceil());
+    table.add("div", |left: Value, right: Value| {
+        divide(&left, &right, i64::wrapping_div)
+    });
+    table.add("divf", |first: Value, others: Rest<Value>| {
+        decimals(&first, &others.0, Decimal::div)
+    });
+    table.add("float64", |value: Value| to_float64(&value));
+    table.add("floor", |value: Value| to_float64(&value).floor());
+    table.add("int", |value: Value| to_int64(&value));
+    table.add("int64", |value: Value| Value::Int64(to_int64(&value)));
+    table.add("maxf", |first: Value, others: Rest<Value>| {
+        extreme_float(&first, &others.0, |left, right| left > right)
+    });
+    table.add("min", |first: Value, others: Rest<Value>| {
+        extreme(&first, &others.0, i64::min)
+    });
+    table.add("minf", |first: Value, others: Rest<Value>| {
+        extreme_float(&first, &others.0, |left, right| left < right)
+    });
+    table.add("mod", |left: Value, right: Value| {
+        divide(&left, &right, i64::wrapping_rem)
+    });
+    table.add("mul", |first: Value, others: Rest<Value>| {
+        Value::Int64(
+            others
+                .0
+                .iter()
+                .map(to_int64)
+                .fold(to_int64(&first), i64::wrapping_mul),
+        )
+    });
+    table.add("mulf", |first: Value, others: Rest<Value>| {
+        decimals(&first, &others.0, |left, right| Ok(left.mul(right)))
+    });
+    table.add("round", round);
+    table.add("seq", seq);
+    table.add("sub", |left: Value, right: Value| {
+        Value::Int64(to_int64(&left).wrapping_sub(to_int64(&right)))
+    });
+    table.add("subf", |first: Value, others: Rest<Value>| {
+        decimals(&first, &others.0, |left, right| Ok(left.sub(right)))
+    });
+    table.add("toDecimal", |value: Value| {
+        Value::Int64(parse_int(&printed(&value), 8).unwrap_or(0))
+    });
+    table.add("until", |count: i64| {
+        steps(0, count, if count < 0 { -1 } else { 1 }).map(integers)
+    });
+    table.add("untilStep", |start: i64, stop: i64, step: i64| {
+        steps(start, stop, step).map(integers)
+    });
+}
+
+fn divide(left: &Value, right: &Value, operation: fn(i64, i64) -> i64) -> Result<Value> {
+    match to_int64(right) {
         0 => Err("runtime error: integer divide by zero".into()),
-        divisor => Ok(Value::Int64(operation(to_int64(call.any(0)), divisor))),
+        divisor => Ok(Value::Int64(operation(to_int64(left), divisor))),
     }
 }
 
-fn extreme(call: Arguments<'_>, choose: fn(i64, i64) -> i64) -> Outcome {
-    let first = to_int64(call.any(0));
-    Ok(Value::Int64(
-        call.rest(1).iter().map(to_int64).fold(first, choose),
-    ))
+fn extreme(first: &Value, others: &[Value], choose: fn(i64, i64) -> i64) -> Value {
+    Value::Int64(others.iter().map(to_int64).fold(to_int64(first), choose))
 }
 
-fn extreme_float(call: Arguments<'_>, better: fn(f64, f64) -> bool) -> Outcome {
-    let first = to_float64(call.any(0));
-    let chosen = call
-        .rest(1)
+fn extreme_float(first: &Value, others: &[Value], better: fn(f64, f64) -> bool) -> f64 {
+    others
         .iter()
         .map(to_float64)
-        .fold(first, |best, next| {
+        .fold(to_float64(first), |best, next| {
             // As `math.Max`: NaN wins over everything.
             if best.is_nan() || next.is_nan() {
                 f64::NAN
@@ -117,17 +112,16 @@ fn extreme_float(call: Arguments<'_>, better: fn(f64, f64) -> bool) -> Outcome {
             } else {
                 best
             }
-        });
-    Ok(Value::Float(chosen))
+        })
 }
 
 fn decimals(
     first: &Value,
-    rest: &[Value],
-    operation: impl Fn(&Decimal, &Decimal) -> Result<Decimal, String>,
-) -> Outcome {
+    others: &[Value],
+    operation: impl Fn(&Decimal, &Decimal) -> std::result::Result<Decimal, String>,
+) -> Result<f64> {
     let mut result = Decimal::from_f64(to_float64(first))?;
-    for operand in rest {
+    for operand in others {
         result = operation(&result, &Decimal::from_f64(to_float64(operand))?)?;
         if result.size() > MAXIMUM_DIGITS {
             return Err(FunctionError::Limit(format!(
@@ -135,35 +129,27 @@ fn decimals(
             )));
         }
     }
-    Ok(Value::Float(result.to_f64()))
+    Ok(result.to_f64())
 }
 
-fn round(call: Arguments<'_>) -> Outcome {
-    let threshold = call.rest(2).first().map_or(0.5, to_float64);
-    let power = 10_f64.powf(call.int(1)? as f64);
-    let digit = power * to_float64(call.any(0));
+fn round(value: Value, places: i64, threshold: Rest<f64>) -> f64 {
+    let threshold = threshold.0.first().copied().unwrap_or(0.5);
+    let power = 10_f64.powf(places as f64);
+    let digit = power * to_float64(&value);
     let rounded = if digit.fract() >= threshold {
         digit.ceil()
     } else {
         digit.floor()
     };
-    Ok(Value::Float(rounded / power))
+    rounded / power
 }
 
-fn integers(numbers: Vec<i64>) -> Outcome {
-    Ok(Value::List(List::with_kind(
-        numbers.into_iter().map(Value::Int).collect(),
-        ListKind::Int,
-    )))
-}
-
-fn until(call: Arguments<'_>) -> Outcome {
-    let count = call.int(0)?;
-    integers(steps(0, count, if count < 0 { -1 } else { 1 })?)
+fn integers(numbers: Vec<i64>) -> List {
+    List::with_kind(numbers.into_iter().map(Value::Int).collect(), ListKind::Int)
 }
 
 /// Numbers from `start` towards `stop` (not included); none when `step` leads away from it.
-fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FunctionError> {
+fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>> {
     let away = if stop < start { step >= 0 } else { step <= 0 };
     if away || start == stop {
         return Ok(Vec::new());
@@ -183,31 +169,23 @@ fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FunctionError> {
     )
 }
 
-fn seq(call: Arguments<'_>) -> Outcome {
-    let numbers = match call.len() {
-        1 => {
-            let end = call.int(0)?;
+fn seq(bounds: Rest<i64>) -> Result<String> {
+    let numbers = match *bounds.0.as_slice() {
+        [end] => {
             let increment = if end < 1 { -1 } else { 1 };
             steps(1, end.saturating_add(increment), increment)?
         }
-        2 => {
-            let (start, end) = (call.int(0)?, call.int(1)?);
+        [start, end] => {
             let step = if end < start { -1 } else { 1 };
             steps(start, end.saturating_add(step), step)?
         }
-        3 => {
-            let (start, step, end) = (call.int(0)?, call.int(1)?, call.int(2)?);
-            if end < start && step > 0 {
-                return text("");
-            }
-            steps(
-                start,
-                end.saturating_add(if end < start { -1 } else { 1 }),
-                step,
-            )?
-        }
-        _ => return text(""),
+        [start, step, end] if end >= start || step <= 0 => steps(
+            start,
+            end.saturating_add(if end < start { -1 } else { 1 }),
+            step,
+        )?,
+        _ => Vec::new(),
     };
     let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
-    text(texts.join(" "))
+    Ok(texts.join(" "))
 }

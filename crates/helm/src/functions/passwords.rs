@@ -1,9 +1,10 @@
 //! Password hashes: `bcrypt` and `htpasswd`. The salt comes from where all random texts of a render come from.
 
-use stagelink_gotemplate::{FunctionError, GoString};
+use std::rc::Rc;
 
-use super::entry::Type::Text;
-use super::entry::{Entry, Surroundings, text, within};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString};
+
+use super::shared::Surroundings;
 
 /// Go's default.
 const COST: u32 = 10;
@@ -14,19 +15,23 @@ const LONGEST_PASSWORD: usize = 72;
 /// Most hashes in one render; each takes some 50 ms.
 const MAXIMUM_HASHES: u32 = 100;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    within("bcrypt", &[Text], |around, call| {
-        text(hash(around, call.text(0)?)?)
-    }),
-    within("htpasswd", &[Text, Text], |around, call| {
-        let (user, password) = (call.text(0)?, call.text(1)?);
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable, surroundings: &Rc<Surroundings>) {
+    let around = Rc::clone(surroundings);
+    table.add("bcrypt", move |password: GoString| hash(&around, &password));
+    let around = Rc::clone(surroundings);
+    table.add("htpasswd", move |user: GoString, password: GoString| {
         if user.contains(&b':') {
-            return text([b"invalid username: ", user.as_bytes()].concat());
+            return Ok(GoString::from(
+                [b"invalid username: ", user.as_bytes()].concat(),
+            ));
         }
-        let hash = hash(around, password)?;
-        text([user.as_bytes(), b":", hash.as_bytes()].concat())
-    }),
-];
+        let hash = hash(&around, &password)?;
+        Ok::<_, FunctionError>(GoString::from(
+            [user.as_bytes(), b":", hash.as_bytes()].concat(),
+        ))
+    });
+}
 
 fn hash(around: &Surroundings, password: &GoString) -> Result<String, FunctionError> {
     if password.len() > LONGEST_PASSWORD {

@@ -2,101 +2,121 @@
 
 use std::rc::Rc;
 
-use stagelink_gotemplate::{FunctionError, List, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString, List};
 
-use super::entry::Type::{Int, Text};
-use super::entry::{Arguments, Entry, MAXIMUM_TEXT, NIL_STRINGS, Outcome, check_items, pure, text};
 use super::pattern::{Pattern, quote_meta};
+use super::shared::{MAXIMUM_TEXT, NIL_STRINGS, check_items};
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("mustRegexFind", &[Text, Text], |call| {
-        find(call, compile(call)?)
-    }),
-    pure("mustRegexFindAll", &[Text, Text, Int], |call| {
-        find_all(call, compile(call)?)
-    }),
-    pure("mustRegexMatch", &[Text, Text], |call| {
-        Ok(Value::Bool(compile(call)?.is_match(call.text(1)?)))
-    }),
-    pure("mustRegexReplaceAll", &[Text, Text, Text], |call| {
-        replace(call, compile(call)?, false)
-    }),
-    pure("mustRegexReplaceAllLiteral", &[Text, Text, Text], |call| {
-        replace(call, compile(call)?, true)
-    }),
-    pure("mustRegexSplit", &[Text, Text, Int], |call| {
-        split(call, compile(call)?)
-    }),
-    pure("regexFind", &[Text, Text], |call| {
-        find(call, must_compile(call)?)
-    }),
-    pure("regexFindAll", &[Text, Text, Int], |call| {
-        find_all(call, must_compile(call)?)
-    }),
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
+
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("mustRegexFind", |pattern: GoString, text: GoString| {
+        Ok::<_, FunctionError>(find(compile(&pattern)?, &text))
+    });
+    table.add(
+        "mustRegexFindAll",
+        |pattern: GoString, text: GoString, count: i64| find_all(compile(&pattern)?, &text, count),
+    );
+    table.add("mustRegexMatch", |pattern: GoString, text: GoString| {
+        Ok::<_, FunctionError>(compile(&pattern)?.is_match(&text))
+    });
+    table.add(
+        "mustRegexReplaceAll",
+        |pattern: GoString, text: GoString, new: GoString| {
+            replace(compile(&pattern)?, &text, &new, false)
+        },
+    );
+    table.add(
+        "mustRegexReplaceAllLiteral",
+        |pattern: GoString, text: GoString, new: GoString| {
+            replace(compile(&pattern)?, &text, &new, true)
+        },
+    );
+    table.add(
+        "mustRegexSplit",
+        |pattern: GoString, text: GoString, count: i64| split(compile(&pattern)?, &text, count),
+    );
+    table.add("regexFind", |pattern: GoString, text: GoString| {
+        Ok::<_, FunctionError>(find(must_compile(&pattern)?, &text))
+    });
+    table.add(
+        "regexFindAll",
+        |pattern: GoString, text: GoString, count: i64| {
+            find_all(must_compile(&pattern)?, &text, count)
+        },
+    );
     // A malformed pattern matches nothing here, and is an error everywhere else.
-    pure("regexMatch", &[Text, Text], |call| {
-        let source = call.text(1)?;
-        Ok(Value::Bool(
-            compile(call).is_ok_and(|pattern| pattern.is_match(source)),
-        ))
-    }),
-    pure("regexQuoteMeta", &[Text], |call| {
-        text(quote_meta(call.text(0)?))
-    }),
-    pure("regexReplaceAll", &[Text, Text, Text], |call| {
-        replace(call, must_compile(call)?, false)
-    }),
-    pure("regexReplaceAllLiteral", &[Text, Text, Text], |call| {
-        replace(call, must_compile(call)?, true)
-    }),
-    pure("regexSplit", &[Text, Text, Int], |call| {
-        split(call, must_compile(call)?)
-    }),
-];
+    table.add("regexMatch", |pattern: GoString, text: GoString| {
+        compile(&pattern).is_ok_and(|pattern| pattern.is_match(&text))
+    });
+    table.add("regexQuoteMeta", |text: GoString| {
+        GoString::from(quote_meta(&text))
+    });
+    table.add(
+        "regexReplaceAll",
+        |pattern: GoString, text: GoString, new: GoString| {
+            replace(must_compile(&pattern)?, &text, &new, false)
+        },
+    );
+    table.add(
+        "regexReplaceAllLiteral",
+        |pattern: GoString, text: GoString, new: GoString| {
+            replace(must_compile(&pattern)?, &text, &new, true)
+        },
+    );
+    table.add(
+        "regexSplit",
+        |pattern: GoString, text: GoString, count: i64| {
+            split(must_compile(&pattern)?, &text, count)
+        },
+    );
+}
 
-fn compile(call: Arguments<'_>) -> Result<Rc<Pattern>, String> {
-    Pattern::compile(call.text(0)?)
+fn compile(pattern: &[u8]) -> Result<Rc<Pattern>> {
+    Ok(Pattern::compile(pattern)?)
 }
 
 /// `regexp.MustCompile`, which says more in its error.
-fn must_compile(call: Arguments<'_>) -> Result<Rc<Pattern>, String> {
-    let source = call.text(0)?;
-    Pattern::compile(source).map_err(|fault| {
-        let source = source.to_str_lossy();
-        if source.contains('`') {
-            format!("regexp: Compile({source:?}): {fault}")
+fn must_compile(pattern: &[u8]) -> Result<Rc<Pattern>> {
+    Pattern::compile(pattern).map_err(|fault| {
+        let pattern = String::from_utf8_lossy(pattern);
+        let shown = if pattern.contains('`') {
+            format!("{pattern:?}")
         } else {
-            format!("regexp: Compile(`{source}`): {fault}")
-        }
+            format!("`{pattern}`")
+        };
+        format!("regexp: Compile({shown}): {fault}").into()
     })
 }
 
-fn find(call: Arguments<'_>, pattern: Rc<Pattern>) -> Outcome {
-    text(pattern.find(call.text(1)?))
+fn find(pattern: Rc<Pattern>, text: &[u8]) -> GoString {
+    pattern.find(text).into()
 }
 
-fn strings(parts: Vec<&[u8]>) -> Outcome {
+fn strings(parts: Vec<&[u8]>) -> Result<List> {
     check_items(parts.len() as u64)?;
-    Ok(Value::List(List::of_strings(parts)))
+    Ok(List::of_strings(parts))
 }
 
-fn find_all(call: Arguments<'_>, pattern: Rc<Pattern>) -> Outcome {
-    let found = pattern.find_all(call.text(1)?, call.int(2)?);
+fn find_all(pattern: Rc<Pattern>, text: &[u8], count: i64) -> Result<List> {
+    let found = pattern.find_all(text, count);
     if found.is_empty() {
-        return Ok(Value::List(List::with_kind(Vec::new(), NIL_STRINGS)));
+        return Ok(List::with_kind(Vec::new(), NIL_STRINGS));
     }
     strings(found)
 }
 
-fn replace(call: Arguments<'_>, pattern: Rc<Pattern>, literal: bool) -> Outcome {
-    match pattern.replace_all(call.text(1)?, call.text(2)?, literal, MAXIMUM_TEXT as usize) {
-        Some(replaced) => text(replaced),
-        None => Err(FunctionError::Limit(format!(
+fn replace(pattern: Rc<Pattern>, text: &[u8], new: &[u8], literal: bool) -> Result<GoString> {
+    let replaced = pattern.replace_all(text, new, literal, MAXIMUM_TEXT as usize);
+    replaced.map(GoString::from).ok_or_else(|| {
+        FunctionError::Limit(format!(
             "the result has more than the {MAXIMUM_TEXT} bytes that are allowed"
-        ))),
-    }
+        ))
+    })
 }
 
-fn split(call: Arguments<'_>, pattern: Rc<Pattern>) -> Outcome {
-    strings(pattern.split(call.text(1)?, call.int(2)?))
+fn split(pattern: Rc<Pattern>, text: &[u8], count: i64) -> Result<List> {
+    strings(pattern.split(text, count))
 }

@@ -2,140 +2,136 @@
 
 use std::collections::BTreeMap;
 
-use stagelink_gotemplate::{FunctionError, GoString, List, ListKind, Map, MapKind, Value};
+use stagelink_gotemplate::{
+    FunctionError, FunctionTable, GoString, List, ListKind, Map, MapKind, Rest, Value,
+};
 
 use super::convert::{self, printed, quoted, strslice, strval};
-use super::entry::Type::{Any, Int, Text};
-use super::entry::{Arguments, Entry, Outcome, check_items, check_text, pure, text, variadic};
+use super::shared::{check_items, check_text};
 use super::text as go;
 use super::words;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("abbrev", &[Int, Text], |call| {
-        text(words::abbrev(call.int(0)?, call.text(1)?))
-    }),
-    pure("abbrevboth", &[Int, Int, Text], |call| {
-        text(words::abbrevboth(call.int(0)?, call.int(1)?, call.text(2)?))
-    }),
-    pure("camelcase", &[Text], |call| {
-        text(words::camelcase(call.text(0)?))
-    }),
-    variadic("cat", &[], Any, cat),
-    pure("contains", &[Text, Text], |call| {
-        Ok(Value::Bool(
-            go::find(call.text(1)?, call.text(0)?).is_some(),
-        ))
-    }),
-    pure("hasPrefix", &[Text, Text], |call| {
-        Ok(Value::Bool(call.text(1)?.starts_with(call.text(0)?)))
-    }),
-    pure("hasSuffix", &[Text, Text], |call| {
-        Ok(Value::Bool(call.text(1)?.ends_with(call.text(0)?)))
-    }),
-    pure("hello", &[], |_| text("Hello!")),
-    pure("indent", &[Int, Text], |call| {
-        text(indent(call.int(0)?, call.text(1)?, b"")?)
-    }),
-    pure("initials", &[Text], |call| {
-        text(words::initials(call.text(0)?))
-    }),
-    pure("join", &[Text, Any], join),
-    pure("kebabcase", &[Text], |call| {
-        text(words::lower_with_connector(call.text(0)?, '-'))
-    }),
-    pure("lower", &[Text], |call| text(go::lower(call.text(0)?))),
-    pure("nindent", &[Int, Text], |call| {
-        text(indent(call.int(0)?, call.text(1)?, b"\n")?)
-    }),
-    pure("nospace", &[Text], |call| {
-        text(words::nospace(call.text(0)?))
-    }),
-    pure("plural", &[Text, Text, Int], |call| {
-        Ok(call.any(usize::from(call.int(2)? != 1)).clone())
-    }),
-    variadic("quote", &[], Any, |call| {
-        text(joined(call, |value| quoted(&strval(value))))
-    }),
-    pure("repeat", &[Int, Text], repeat),
-    pure("replace", &[Text, Text, Text], replace),
-    pure("snakecase", &[Text], |call| {
-        text(words::lower_with_connector(call.text(0)?, '_'))
-    }),
-    pure("sortAlpha", &[Any], |call| sort_alpha(call.any(0))),
-    pure("split", &[Text, Text], |call| {
-        numbered(go::split(call.text(1)?, call.text(0)?, -1))
-    }),
-    pure("splitList", &[Text, Text], |call| {
-        strings(go::split(call.text(1)?, call.text(0)?, -1))
-    }),
-    pure("splitn", &[Text, Int, Text], |call| {
-        numbered(go::split(call.text(2)?, call.text(0)?, call.int(1)?))
-    }),
-    variadic("squote", &[], Any, |call| {
-        text(joined(call, |value| {
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("abbrev", |width: i64, text: GoString| {
+        GoString::from(words::abbrev(width, &text))
+    });
+    table.add("abbrevboth", |left: i64, right: i64, text: GoString| {
+        GoString::from(words::abbrevboth(left, right, &text))
+    });
+    table.add("camelcase", |text: GoString| {
+        GoString::from(words::camelcase(&text))
+    });
+    table.add("cat", |values: Rest<Value>| joined(&values.0, printed));
+    table.add("contains", |part: GoString, text: GoString| {
+        go::find(&text, &part).is_some()
+    });
+    table.add("hasPrefix", |prefix: GoString, text: GoString| {
+        text.starts_with(&prefix)
+    });
+    table.add("hasSuffix", |suffix: GoString, text: GoString| {
+        text.ends_with(&suffix)
+    });
+    table.add("hello", || "Hello!");
+    table.add("indent", |spaces: i64, text: GoString| {
+        indent(spaces, &text, b"")
+    });
+    table.add("initials", |text: GoString| {
+        GoString::from(words::initials(&text))
+    });
+    table.add("join", join);
+    table.add("kebabcase", |text: GoString| {
+        GoString::from(words::lower_with_connector(&text, '-'))
+    });
+    table.add("lower", |text: GoString| GoString::from(go::lower(&text)));
+    table.add("nindent", |spaces: i64, text: GoString| {
+        indent(spaces, &text, b"\n")
+    });
+    table.add("nospace", |text: GoString| {
+        GoString::from(words::nospace(&text))
+    });
+    table.add(
+        "plural",
+        |one: GoString, many: GoString, count: i64| if count == 1 { one } else { many },
+    );
+    table.add("quote", |values: Rest<Value>| {
+        joined(&values.0, |value| quoted(&strval(value)))
+    });
+    table.add("repeat", repeat);
+    table.add("replace", replace);
+    table.add("snakecase", |text: GoString| {
+        GoString::from(words::lower_with_connector(&text, '_'))
+    });
+    table.add("sortAlpha", |list: Value| sort_alpha(&list));
+    table.add("split", |separator: GoString, text: GoString| {
+        numbered(go::split(&text, &separator, -1))
+    });
+    table.add("splitList", |separator: GoString, text: GoString| {
+        strings(go::split(&text, &separator, -1))
+    });
+    table.add(
+        "splitn",
+        |separator: GoString, count: i64, text: GoString| {
+            numbered(go::split(&text, &separator, count))
+        },
+    );
+    table.add("squote", |values: Rest<Value>| {
+        joined(&values.0, |value| {
             [b"'".as_slice(), &printed(value), b"'"].concat()
-        }))
-    }),
-    pure("substr", &[Int, Int, Text], substr),
-    pure("swapcase", &[Text], |call| {
-        text(words::swapcase(call.text(0)?))
-    }),
-    pure("title", &[Text], |call| text(words::title(call.text(0)?))),
-    pure("toString", &[Any], |call| text(strval(call.any(0)))),
-    pure("toStrings", &[Any], to_strings),
-    pure("trim", &[Text], |call| text(go::trim_space(call.text(0)?))),
-    pure("trimAll", &[Text, Text], |call| {
-        text(convert::trim_all(call.text(1)?, call.text(0)?))
-    }),
-    pure("trimPrefix", &[Text, Text], |call| {
-        let source = call.text(1)?;
-        text(
-            source
-                .strip_prefix(call.text(0)?.as_bytes())
-                .unwrap_or(source),
-        )
-    }),
-    pure("trimSuffix", &[Text, Text], |call| {
-        let source = call.text(1)?;
-        text(
-            source
-                .strip_suffix(call.text(0)?.as_bytes())
-                .unwrap_or(source),
-        )
-    }),
-    pure("trimall", &[Text, Text], |call| {
-        text(convert::trim_all(call.text(1)?, call.text(0)?))
-    }),
-    pure("trunc", &[Int, Text], |call| {
-        text(trunc(call.int(0)?, call.text(1)?))
-    }),
-    pure("untitle", &[Text], |call| {
-        text(words::untitle(call.text(0)?))
-    }),
-    pure("upper", &[Text], |call| text(go::upper(call.text(0)?))),
-    pure("wrap", &[Int, Text], |call| {
-        wrap(call.int(0)?, b"\n", call.text(1)?)
-    }),
-    pure("wrapWith", &[Int, Text, Text], |call| {
-        wrap(call.int(0)?, call.text(1)?, call.text(2)?)
-    }),
-];
+        })
+    });
+    table.add("substr", substr);
+    table.add("swapcase", |text: GoString| {
+        GoString::from(words::swapcase(&text))
+    });
+    table.add("title", |text: GoString| {
+        GoString::from(words::title(&text))
+    });
+    table.add("toString", |value: Value| strval(&value));
+    table.add("toStrings", |value: Value| {
+        List::of_strings(strslice(&value))
+    });
+    table.add("trim", |text: GoString| {
+        GoString::from(go::trim_space(&text))
+    });
+    for name in ["trimAll", "trimall"] {
+        table.add(name, |cut: GoString, text: GoString| {
+            GoString::from(convert::trim_all(&text, &cut))
+        });
+    }
+    table.add("trimPrefix", |prefix: GoString, text: GoString| {
+        GoString::from(text.strip_prefix(&*prefix).unwrap_or(&text))
+    });
+    table.add("trimSuffix", |suffix: GoString, text: GoString| {
+        GoString::from(text.strip_suffix(&*suffix).unwrap_or(&text))
+    });
+    table.add("trunc", |count: i64, text: GoString| {
+        GoString::from(trunc(count, &text))
+    });
+    table.add("untitle", |text: GoString| {
+        GoString::from(words::untitle(&text))
+    });
+    table.add("upper", |text: GoString| GoString::from(go::upper(&text)));
+    table.add("wrap", |width: i64, text: GoString| {
+        wrap(width, b"\n", &text)
+    });
+    table.add(
+        "wrapWith",
+        |width: i64, separator: GoString, text: GoString| wrap(width, &separator, &text),
+    );
+}
 
-fn joined(call: Arguments<'_>, one: impl Fn(&Value) -> Vec<u8>) -> Vec<u8> {
-    let texts: Vec<Vec<u8>> = call
-        .rest(0)
+/// The values that are not nil, with a space between.
+fn joined(values: &[Value], one: impl Fn(&Value) -> Vec<u8>) -> GoString {
+    let texts: Vec<Vec<u8>> = values
         .iter()
         .filter(|value| !value.is_nil())
         .map(one)
         .collect();
-    texts.join(b" ".as_slice())
+    texts.join(b" ".as_slice()).into()
 }
 
-fn cat(call: Arguments<'_>) -> Outcome {
-    text(joined(call, printed))
-}
-
-fn indent(spaces: i64, source: &[u8], before: &[u8]) -> Result<Vec<u8>, FunctionError> {
+fn indent(spaces: i64, source: &[u8], before: &[u8]) -> Result<GoString, FunctionError> {
     let Ok(width) = u64::try_from(spaces) else {
         return Err("strings: negative Repeat count".into());
     };
@@ -151,58 +147,52 @@ fn indent(spaces: i64, source: &[u8], before: &[u8]) -> Result<Vec<u8>, Function
         out.extend_from_slice(&pad);
         out.extend_from_slice(line);
     }
-    Ok(out)
+    Ok(out.into())
 }
 
-fn join(call: Arguments<'_>) -> Outcome {
-    let parts = strslice(call.any(1));
-    let separator = call.text(0)?;
-    let length = parts
-        .iter()
-        .map(|part| (part.len() + separator.len()) as u64)
-        .sum();
-    check_text(length)?;
-    text(parts.join(separator.as_bytes()))
+fn join(separator: GoString, list: Value) -> Result<GoString, FunctionError> {
+    let parts = strslice(&list);
+    check_text(
+        parts
+            .iter()
+            .map(|part| (part.len() + separator.len()) as u64)
+            .sum(),
+    )?;
+    Ok(parts.join(separator.as_bytes()).into())
 }
 
-fn repeat(call: Arguments<'_>) -> Outcome {
-    let source = call.text(1)?;
-    let Ok(count) = u64::try_from(call.int(0)?) else {
+fn repeat(count: i64, text: GoString) -> Result<GoString, FunctionError> {
+    let Ok(count) = u64::try_from(count) else {
         return Err("strings: negative Repeat count".into());
     };
-    check_text(count.saturating_mul(source.len() as u64))?;
-    if source.is_empty() {
-        return text("");
+    check_text(count.saturating_mul(text.len() as u64))?;
+    if text.is_empty() {
+        return Ok(text);
     }
-    text(source.repeat(count as usize))
+    Ok(text.repeat(count as usize).into())
 }
 
-fn replace(call: Arguments<'_>) -> Outcome {
-    let (old, new, source) = (call.text(0)?, call.text(1)?, call.text(2)?);
+fn replace(old: GoString, new: GoString, text: GoString) -> Result<GoString, FunctionError> {
     let most = if old.is_empty() {
-        source.len() + 1
+        text.len() + 1
     } else {
-        source.len() / old.len()
+        text.len() / old.len()
     };
-    if new.len() > old.len() && (most * new.len()) as u64 > super::entry::MAXIMUM_TEXT {
+    if new.len() > old.len() && check_text((most * new.len()) as u64).is_err() {
         let count = if old.is_empty() {
             most
         } else {
-            go::split(source, old, -1).len()
-        };
-        check_text(
-            (source.len() as u64).saturating_add((count as u64).saturating_mul(new.len() as u64)),
-        )?;
+            go::split(&text, &old, -1).len()
+        } as u64;
+        check_text((text.len() as u64).saturating_add(count.saturating_mul(new.len() as u64)))?;
     }
-    text(go::replace_all(source, old, new))
+    Ok(go::replace_all(&text, &old, &new).into())
 }
 
-fn wrap(width: i64, separator: &[u8], source: &[u8]) -> Outcome {
-    let lines = source.len() as u64 / width.max(1).unsigned_abs() + source.len() as u64 / 2 + 1;
-    if lines.saturating_mul(separator.len() as u64) > super::entry::MAXIMUM_TEXT {
-        check_text(lines.saturating_mul(separator.len() as u64))?;
-    }
-    text(words::wrap(width, separator, source))
+fn wrap(width: i64, separator: &[u8], text: &[u8]) -> Result<GoString, FunctionError> {
+    let lines = text.len() as u64 / width.max(1).unsigned_abs() + text.len() as u64 / 2 + 1;
+    check_text(lines.saturating_mul(separator.len() as u64))?;
+    Ok(words::wrap(width, separator, text).into())
 }
 
 fn trunc(count: i64, source: &[u8]) -> &[u8] {
@@ -217,9 +207,8 @@ fn trunc(count: i64, source: &[u8]) -> &[u8] {
     }
 }
 
-fn substr(call: Arguments<'_>) -> Outcome {
-    let (start, end, source) = (call.int(0)?, call.int(1)?, call.text(2)?);
-    let length = source.len() as i64;
+fn substr(start: i64, end: i64, text: GoString) -> Result<GoString, FunctionError> {
+    let length = text.len() as i64;
     let (from, to) = if start < 0 {
         (0, end)
     } else if end < 0 || end > length {
@@ -228,8 +217,8 @@ fn substr(call: Arguments<'_>) -> Outcome {
         (start, end)
     };
     let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
-    if let Some(found) = range.and_then(|(from, to)| source.get(from..to)) {
-        return text(found);
+    if let Some(found) = range.and_then(|(from, to)| text.get(from..to)) {
+        return Ok(found.into());
     }
     let bounds = match start {
         0.. => format!("[{from}:{to}]"),
@@ -239,34 +228,30 @@ fn substr(call: Arguments<'_>) -> Outcome {
     Err(format!("runtime error: slice bounds out of range {bounds}").into())
 }
 
-fn numbered(parts: Vec<&[u8]>) -> Outcome {
+fn numbered(parts: Vec<&[u8]>) -> Map {
     let entries: BTreeMap<GoString, Value> = parts
         .into_iter()
         .enumerate()
         .map(|(index, part)| (GoString::from(format!("_{index}")), Value::string(part)))
         .collect();
-    Ok(Value::Map(Map::with_kind(entries, MapKind::String)))
+    Map::with_kind(entries, MapKind::String)
 }
 
-fn strings(parts: Vec<&[u8]>) -> Outcome {
+fn strings(parts: Vec<&[u8]>) -> Result<List, FunctionError> {
     check_items(parts.len() as u64)?;
-    Ok(Value::List(List::of_strings(parts)))
-}
-
-fn to_strings(call: Arguments<'_>) -> Outcome {
-    Ok(Value::List(List::of_strings(strslice(call.any(0)))))
+    Ok(List::of_strings(parts))
 }
 
 /// Sorted texts of a list; one text for anything else.
-pub(super) fn sort_alpha(value: &Value) -> Outcome {
+fn sort_alpha(value: &Value) -> List {
     let mut texts = if convert::elements(value).is_some() {
         strslice(value)
     } else {
         vec![strval(value)]
     };
     texts.sort();
-    Ok(Value::List(List::with_kind(
+    List::with_kind(
         texts.into_iter().map(Value::String).collect(),
         ListKind::String,
-    )))
+    )
 }

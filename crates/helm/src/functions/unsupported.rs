@@ -2,7 +2,7 @@
 //!
 //! A chart that only mentions one renders; a chart that calls one gets a clear error. Nothing is silently different.
 
-use stagelink_gotemplate::{Function, FunctionError, Parameter};
+use stagelink_gotemplate::{FunctionError, FunctionTable, Rest, Value};
 
 /// Names of what is missing: keys and certificates, derived passwords, AES, TOML, and YAML in the style of yaml.v3.
 pub(super) const NAMES: [&str; 15] = [
@@ -26,11 +26,13 @@ pub(super) const NAMES: [&str; 15] = [
 /// How the error ends when something of Helm's is missing here.
 pub(crate) const NOT_SUPPORTED: &str = "is not supported by Stagelink yet";
 
-/// A function that says that it is missing.
-pub(super) fn function(name: &'static str) -> Function {
-    Function::dynamic(name, vec![Parameter::Any], true, move |_, _| {
-        Err(FunctionError::Message(format!(
-            "function {name:?} {NOT_SUPPORTED}"
-        )))
-    })
+/// Adds functions that say that they are missing.
+pub(super) fn register(table: &mut FunctionTable) {
+    for name in NAMES {
+        table.add(name, move |_: Rest<Value>| {
+            Err::<Value, _>(FunctionError::new(format!(
+                "function {name:?} {NOT_SUPPORTED}"
+            )))
+        });
+    }
 }

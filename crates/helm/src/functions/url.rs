@@ -1,18 +1,17 @@
 //! `urlParse` and `urlJoin`, for absolute URLs and paths as charts have them.
 
-use stagelink_gotemplate::{Kind, Map, Value};
+use stagelink_gotemplate::{FunctionError, FunctionTable, GoString, Kind, Map, Value};
 
-use super::entry::Type::{Map as Dict, Text};
-use super::entry::{Entry, Outcome, pure, text};
+/// What these functions give.
+type Result<T> = std::result::Result<T, FunctionError>;
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("urlJoin", &[Dict], |call| join(&call.map(0)?)),
-    pure("urlParse", &[Text], |call| {
-        parse(&call.text(0)?.to_str_lossy())
-    }),
-];
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("urlJoin", |parts: Map| join(&parts));
+    table.add("urlParse", |url: GoString| parse(&url.to_str_lossy()));
+}
 
-fn parse(source: &str) -> Outcome {
+fn parse(source: &str) -> Result<Value> {
     let fault = |what: &str| format!("unable to parse url: parse {source:?}: {what}");
     if source.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err(fault("net/url: invalid control character in URL").into());
@@ -99,7 +98,7 @@ fn escape(text: &str, also: &[u8]) -> String {
     out
 }
 
-fn join(parts: &Map) -> Outcome {
+fn join(parts: &Map) -> Result<String> {
     let part = |key: &str| match parts.get(key) {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.to_str_lossy().into_owned()),
@@ -146,5 +145,5 @@ fn join(parts: &Map) -> Outcome {
     if !fragment.is_empty() {
         url += &format!("#{}", escape(&fragment, b"!'()*?"));
     }
-    text(url)
+    Ok(url)
 }

@@ -2,22 +2,20 @@
 
 use std::any::Any as AnyType;
 
-use stagelink_gotemplate::{Kind, Object, Value};
+use stagelink_gotemplate::{FunctionTable, GoString, Kind, Object, Value};
 
-use super::entry::Type::Text;
-use super::entry::{Entry, pure};
 use crate::semver::{Constraints, Version};
 
-pub(super) const FUNCTIONS: &[Entry] = &[
-    pure("semver", &[Text], |call| {
-        Ok(Value::object(VersionObject(parse(call.text(0)?)?)))
-    }),
-    pure("semverCompare", &[Text, Text], |call| {
-        let constraints =
-            Constraints::parse(&call.text(0)?.to_str_lossy()).map_err(|error| error.to_string())?;
-        Ok(Value::Bool(constraints.check(&parse(call.text(1)?)?)))
-    }),
-];
+/// Adds the functions of this family.
+pub(super) fn register(table: &mut FunctionTable) {
+    table.add("semver", |version: GoString| {
+        parse(&version).map(|version| Value::object(VersionObject(version)))
+    });
+    table.add("semverCompare", |range: GoString, version: GoString| {
+        let range = Constraints::parse(&range.to_str_lossy()).map_err(|error| error.to_string())?;
+        Ok::<_, String>(range.check(&parse(&version)?))
+    });
+}
 
 fn parse(text: &[u8]) -> Result<Version, String> {
     Version::parse(&String::from_utf8_lossy(text)).map_err(|error| error.to_string())
