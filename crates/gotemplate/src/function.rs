@@ -190,6 +190,27 @@ pub struct Function {
     pub(crate) native: Rc<Native>,
 }
 
+impl Function {
+    /// A function whose parameters are known at run time only, as in a table of many.
+    ///
+    /// The last parameter of a variadic function is the type of all further arguments. Arguments
+    /// arrive with their number and types checked.
+    pub fn dynamic(
+        name: &str,
+        parameters: Vec<Parameter>,
+        is_variadic: bool,
+        native: impl Fn(&mut State<'_>, Vec<Value>) -> Result<Value, FunctionError> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            parameters,
+            is_variadic,
+            special: None,
+            native: Rc::new(native),
+        }
+    }
+}
+
 /// Functions that need more than the values of their arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Special {
