@@ -104,6 +104,10 @@ pub struct TaskRequest<'a> {
     pub definition_name: &'a str,
     /// The definition if the plan has it; else the runner looks for it where its stage keeps them.
     pub definition: Option<&'a TaskDefinitionSpec>,
+    /// Number of the delivery.
+    pub delivery: u64,
+    /// Number of the attempt.
+    pub attempt: u64,
     /// What the task is checked as.
     pub check_type: CheckType,
     /// The content of `KEPTN_CONTEXT`.

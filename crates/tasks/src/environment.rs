@@ -60,13 +60,14 @@ impl Environment {
         })
     }
 
-    /// What a hook knows of the task that it is to run; `secure_data`, `resolve` and `delivery` are
-    /// left to be set.
+    /// What a hook knows of the task that it is to run; `secure_data` and `resolve` are left to be
+    /// set.
     pub fn for_task(request: &TaskRequest<'_>) -> Self {
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Self {
             context: request.context.clone(),
             trace_parent: Some(request.trace_parent),
+            delivery: Some(format!("{}.{}", request.delivery, request.attempt)),
             stage: known(&request.plan.stage),
             repository: known(&request.plan.source.repo_url),
             revision: request

@@ -597,6 +597,8 @@ impl Run<'_> {
             name: &item.name,
             definition_name: &item.definition,
             definition: plan.task_definitions.get(&item.definition),
+            delivery: self.journal.delivery(),
+            attempt: self.journal.attempt(),
             check_type,
             context,
             trace_parent,
