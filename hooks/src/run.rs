@@ -13,7 +13,7 @@ use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, 
 use stagelink_metrics::{Metrics, Settings};
 use stagelink_plan::{Plan, PlanError};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Arguments;
@@ -172,35 +172,42 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
     };
     let cancel = CancellationToken::new();
     let end = {
-        let stopped = stop_signal(cancel.clone());
+        // Before anything runs: from now on a signal stops the tasks, not this process.
+        let mut signals = Signals::listen().map_err(HookError::Machine)?;
         let running = engine.run(hook, &plan, &identity, &cancel);
         tokio::pin!(running);
         tokio::select! {
             end = &mut running => end,
-            error = stopped => match error {
-                Some(error) => return Err(HookError::Machine(error)),
-                None => running.await,
-            },
+            () = signals.received() => {
+                cancel.cancel();
+                running.await
+            }
         }
     };
     export(&store, &plan, arguments).await;
     Ok(end?)
 }
 
-/// Waits for SIGTERM or Ctrl-C and then stops what runs; an error if signals cannot be had.
-async fn stop_signal(cancel: CancellationToken) -> Option<std::io::Error> {
-    let signals = signal(SignalKind::terminate())
-        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
-    let (mut terminate, mut interrupt) = match signals {
-        Ok(signals) => signals,
-        Err(error) => return Some(error),
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM, which a pod gets when it must end, and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    cancel.cancel();
-    None
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The words that start a supervisor: `stagelink-task` beside this program, or this program itself if

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,9 @@ use stagelink_plan::Plan;
 
 /// A ledger of a real app has some hundred kilobytes at most; more is no ledger.
 const MAXIMUM_SIZE: u64 = 64 * 1024 * 1024;
+
+/// How long a lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A ledger's file, locked as long as this lives.
 #[derive(Debug)]
@@ -37,15 +41,29 @@ impl LedgerFile {
             .write(true)
             .open(&lock_path)
             .map_err(|error| unavailable(path, "written", error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-                location: path.display().to_string(),
-            }),
-            Err(TryLockError::Error(error)) => Err(unavailable(path, "written", error)),
+        let start = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        _lock: lock,
+                    });
+                }
+                // A hook that was killed while it started a task leaves the lock with a process that
+                // lets go of it in a moment.
+                Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Locked {
+                        location: path.display().to_string(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(unavailable(path, "written", error));
+                }
+            }
         }
     }
 
