@@ -27,6 +27,10 @@ pub(super) fn push(
     branch: &BranchName,
 ) -> Result<Push, PromotionError> {
     if ended.status.success() {
+        // Two promotions of the same in the same second make the same commit; the other one was first.
+        if ended.text().lines().any(|line| line.starts_with("=\t")) {
+            return Ok(Push::Contended);
+        }
         return Ok(Push::Taken {
             page: page(&ended.stderr, repository),
         });
