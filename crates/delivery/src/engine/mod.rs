@@ -5,6 +5,7 @@
 
 mod decide;
 mod journal;
+mod phase;
 mod run;
 
 use std::fmt;
