@@ -270,4 +270,7 @@ pub(crate) struct TraceArguments {
     /// Write a self-contained page instead
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// How to print the traces; `table` is the tree
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: SummaryFormat,
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use stagelink_telemetry::view::{self, TraceError, TraceOutput};
 
-use crate::arguments::TraceArguments;
+use crate::arguments::{SummaryFormat, TraceArguments};
 use crate::deliver::write_atomically;
-use crate::exit::{CommandError, End};
+use crate::exit::{CommandError, End, OrFault as _};
 use crate::output;
 
 /// Shows traces.
@@ -17,9 +17,14 @@ pub(crate) fn run(arguments: &TraceArguments) -> Result<End, CommandError> {
         write_page(&path, page)?;
         return Ok(End::Passed);
     }
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = traces(&path, TraceOutput::Tree { colours })?;
-    output::text(&text)?;
+    match arguments.output {
+        SummaryFormat::Table => {
+            let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            output::text(&traces(&path, TraceOutput::Tree { colours })?)?;
+        }
+        SummaryFormat::Json => output::json(&document(&path)?)?,
+        SummaryFormat::Yaml => output::yaml(&document(&path)?)?,
+    }
     Ok(End::Passed)
 }
 
@@ -27,6 +32,11 @@ pub(crate) fn run(arguments: &TraceArguments) -> Result<End, CommandError> {
 pub(crate) fn write_page(spans: &Path, page: &Path) -> Result<(), CommandError> {
     let text = traces(spans, TraceOutput::Html)?;
     write_atomically(page, text.as_bytes())
+}
+
+/// The traces as a document for programs.
+fn document(path: &Path) -> Result<serde_json::Value, CommandError> {
+    serde_json::from_str(&traces(path, TraceOutput::Json)?).or_environment()
 }
 
 /// The traces of a demo's or a delivery's folder are in its `spans.jsonl`.
