@@ -84,17 +84,32 @@ pub enum FunctionError {
     Limit(String),
 }
 
+/// How much of a message around an error is kept, in bytes.
+const MAXIMUM_MESSAGE: usize = 64 * 1024;
+
+/// A text with its end cut off where it is too long.
+pub(crate) fn shortened(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 impl FunctionError {
     /// A message.
     pub fn new(message: impl Into<String>) -> Self {
         Self::Message(message.into())
     }
 
-    /// This error with a message before it.
+    /// This error with a message before it; of a message above 64 KiB only the beginning is kept, as there
+    /// may be one for each level of templates.
     #[must_use]
     pub fn wrap(self, message: impl Into<String>) -> Self {
         Self::Wrapped {
-            message: message.into(),
+            message: shortened(message.into(), MAXIMUM_MESSAGE),
             source: Box::new(self),
         }
     }
@@ -167,5 +182,17 @@ impl ExecuteError {
             ErrorKind::Call { error, .. } => within(error),
             ErrorKind::Evaluate(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_shortened_between_characters() {
+        assert_eq!(shortened("aé".repeat(10), 3), "aé…");
+        assert_eq!(shortened("aé".repeat(10), 2), "a…");
+        assert_eq!(shortened("aé".to_owned(), 3), "aé");
     }
 }

@@ -56,6 +56,22 @@ fn template() -> impl Strategy<Value = String> {
         Just("é"),
         Just("%d"),
     ];
+    // Whole actions, so that blocks close more often than by chance.
+    let action = prop_oneof![
+        Just("{{ range $x := .a }}"),
+        Just("{{ with $x := .a }}"),
+        Just("{{ if $x }}"),
+        Just("{{ block \"b\" . }}"),
+        Just("{{ define \"d\" }}"),
+        Just("{{ else }}"),
+        Just("{{ end }}"),
+        Just("{{ end }}"),
+        Just("{{ $x }}"),
+        Just("{{ $x := 1 }}"),
+        Just("{{ break }}"),
+        Just("{{ template \"d\" $x }}"),
+    ];
+    let piece = prop_oneof![piece, action];
     proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
@@ -130,4 +146,33 @@ fn deep_nesting_is_an_error_and_no_crash() {
     assert!(error.message.contains("nested deeper"), "{error}");
     let source = "{{ if 1 }}".repeat(100_000);
     assert!(templates.parse("deep", source).is_err());
+}
+
+#[test]
+fn many_names_take_no_time_that_grows_with_their_square() {
+    let variables: String = (0..100_000)
+        .map(|number| format!("{{{{$v{number}:=1}}}}{{{{$v{number}}}}}"))
+        .collect();
+    let definitions: String = (0..100_000)
+        .map(|number| format!("{{{{define \"t{number}\"}}}}x{{{{end}}}}"))
+        .collect();
+    for source in [variables, definitions] {
+        let mut templates = Templates::new("many", FunctionTable::builtin());
+        templates.parse("many", source).unwrap();
+        templates
+            .execute("many", Value::Nil, &Limits::default())
+            .unwrap();
+    }
+    // The first variable is looked for behind all others.
+    let mut source: String = (0..100_000)
+        .map(|number| format!("{{{{$v{number}:=1}}}}"))
+        .collect();
+    source.push_str("{{ range 1000000 }}{{ $v0 }}{{ end }}");
+    let mut templates = Templates::new("many", FunctionTable::builtin());
+    templates.parse("many", source).unwrap();
+    let limits = Limits {
+        steps: 2_000_000,
+        ..Limits::default()
+    };
+    assert!(templates.execute("many", Value::Nil, &limits).is_err());
 }

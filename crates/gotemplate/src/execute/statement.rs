@@ -19,6 +19,9 @@ impl From<Box<ExecuteError>> for FunctionError {
     }
 }
 
+/// How much of a node is kept for its error, in bytes: there is one for each level of templates.
+const MAXIMUM_NODE: usize = 16 * 1024;
+
 /// How a list of nodes ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -113,7 +116,7 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
                 text,
                 line,
                 column,
-                node: node.to_string(),
+                node: crate::error::shortened(node.to_string(), MAXIMUM_NODE),
             })
         });
         Err(Box::new(ExecuteError {
@@ -169,31 +172,28 @@ impl<'s, 'e, 't> Execution<'s, 'e, 't> {
         self.variables.push(Variable { slot, value });
     }
 
-    pub(super) fn assign(&mut self, variable: &VariableNode, value: Operand) -> Result<()> {
-        let found = self
-            .variables
-            .iter_mut()
-            .rev()
-            .find(|entry| entry.slot == variable.slot);
-        match found {
-            Some(entry) => {
-                entry.value = value;
-                Ok(())
+    /// The place of the newest variable of this name.
+    fn place(&mut self, variable: &VariableNode) -> Result<usize> {
+        let slot = variable.slot;
+        match self.variables.iter().rposition(|entry| entry.slot == slot) {
+            Some(place) => {
+                // Looking for it takes time when there are many.
+                self.state.usage.steps += (self.variables.len() - place) as u64 / 32;
+                Ok(place)
             }
             None => self.fail(format!("undefined variable: {}", variable.name)),
         }
     }
 
-    pub(super) fn variable(&self, variable: &VariableNode) -> Result<Operand> {
-        let found = self
-            .variables
-            .iter()
-            .rev()
-            .find(|entry| entry.slot == variable.slot);
-        match found {
-            Some(entry) => Ok(entry.value.clone()),
-            None => self.fail(format!("undefined variable: {}", variable.name)),
-        }
+    pub(super) fn assign(&mut self, variable: &VariableNode, value: Operand) -> Result<()> {
+        let place = self.place(variable)?;
+        self.variables[place].value = value;
+        Ok(())
+    }
+
+    pub(super) fn variable(&mut self, variable: &VariableNode) -> Result<Operand> {
+        let place = self.place(variable)?;
+        Ok(self.variables[place].value.clone())
     }
 
     // === statements ===

@@ -1,7 +1,5 @@
 //! Pipelines, commands and operands.
 
-use std::rc::Rc;
-
 use super::node::{CommandNode, Expression, ExpressionKind, Number, Pipeline, VariableNode};
 use super::parser::{Parser, Result};
 use super::token::{Token, TokenKind};
@@ -9,25 +7,9 @@ use crate::GoString;
 use crate::strconv;
 
 impl Parser<'_> {
-    /// A variable with the slot of its name, a new one if there is none.
-    fn variable(&mut self, token: Token) -> VariableNode {
-        let name = self.bytes(token);
-        let symbols = &mut self.frame.symbols;
-        let slot = symbols
-            .iter()
-            .position(|symbol| symbol.as_bytes() == name)
-            .unwrap_or_else(|| {
-                symbols.push(String::from_utf8_lossy(name).into());
-                symbols.len() - 1
-            });
-        let name = Rc::clone(&symbols[slot]);
-        VariableNode { name, slot }
-    }
-
     fn declare(&mut self, token: Token) -> VariableNode {
-        let variable = self.variable(token);
-        self.frame.variables.push(variable.slot);
-        variable
+        let name = String::from_utf8_lossy(self.bytes(token));
+        self.frame.variables.declare(&name)
     }
 
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline> {
@@ -211,11 +193,11 @@ impl Parser<'_> {
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let variable = self.variable(token);
-                if !self.frame.variables.contains(&variable.slot) {
-                    let name = strconv::quote(self.bytes(token));
+                let name = String::from_utf8_lossy(self.bytes(token));
+                let Some(variable) = self.frame.variables.find(&name) else {
+                    let name = strconv::quote(name.as_bytes());
                     return self.fail(format!("undefined variable {name}"));
-                }
+                };
                 ExpressionKind::Variable {
                     variable,
                     fields: Vec::new(),

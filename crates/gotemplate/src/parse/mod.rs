@@ -5,6 +5,7 @@ mod lexer;
 pub(crate) mod node;
 mod parser;
 mod token;
+mod variables;
 
 pub(crate) use lexer::decode;
 pub(crate) use parser::{Definition, is_blank, parse};

@@ -1,10 +1,12 @@
 //! Statements: text, control structures and definitions.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::lexer::Lexer;
 use super::node::{Branch, Node, Nodes, Pipeline, TemplateCall};
 use super::token::{Keyword, Token, TokenKind};
+use super::variables::Variables;
 use crate::GoString;
 use crate::error::ParseError;
 use crate::strconv;
@@ -39,6 +41,7 @@ pub(crate) fn parse(
         frame: Frame::default(),
         depth: 0,
         definitions: Vec::new(),
+        defined: HashMap::new(),
     };
     let nodes = parser.top()?;
     parser.define(name.into(), nodes)?;
@@ -53,6 +56,8 @@ pub(super) struct Parser<'a> {
     pub(super) frame: Frame,
     depth: usize,
     definitions: Vec<Definition>,
+    /// Their places by name.
+    defined: HashMap<GoString, usize>,
 }
 
 /// What belongs to one template of the text.
@@ -63,10 +68,7 @@ pub(super) struct Frame {
     waiting: usize,
     /// Where the action under way begins.
     action: Option<usize>,
-    /// Slots of the variables in reach.
-    pub(super) variables: Vec<usize>,
-    /// The names of the slots.
-    pub(super) symbols: Vec<Rc<str>>,
+    pub(super) variables: Variables,
     ranges: usize,
 }
 
@@ -76,8 +78,7 @@ impl Default for Frame {
             tokens: std::array::from_fn(|_| Token::new(TokenKind::End, 0, 0)),
             waiting: 0,
             action: None,
-            variables: vec![0],
-            symbols: vec!["$".into()],
+            variables: Variables::default(),
             ranges: 0,
         }
     }
@@ -270,12 +271,12 @@ impl Parser<'_> {
 
     /// Adds a template; only a blank one can be defined twice in one text.
     fn define(&mut self, name: GoString, nodes: Nodes) -> Result<()> {
-        match self
-            .definitions
-            .iter_mut()
-            .find(|earlier| earlier.name == name)
-        {
-            None => self.definitions.push(Definition { name, nodes }),
+        let earlier = self.defined.get(&name).copied();
+        match earlier.and_then(|place| self.definitions.get_mut(place)) {
+            None => {
+                self.defined.insert(name.clone(), self.definitions.len());
+                self.definitions.push(Definition { name, nodes });
+            }
             Some(earlier) if is_blank(&earlier.nodes, self.text) => earlier.nodes = nodes,
             Some(_) if is_blank(&nodes, self.text) => {}
             Some(_) => {
@@ -373,10 +374,10 @@ impl Parser<'_> {
 
     fn control(&mut self, keyword: Keyword) -> Result<Branch> {
         self.nested(|parser| {
-            let variables = parser.frame.variables.len();
-            let branch = parser.branch(keyword);
-            parser.frame.variables.truncate(variables);
-            branch
+            let mark = parser.frame.variables.mark();
+            let branch = parser.branch(keyword)?;
+            parser.frame.variables.forget(mark);
+            Ok(branch)
         })
     }
 
