@@ -23,6 +23,7 @@ use stagelink_delivery::ports::{
     Clock, EvaluationRequest, Evaluator, ItemEnd, LedgerStore, StoreError, StoreVersion,
     TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
+use stagelink_delivery::status::StageStatus;
 use stagelink_delivery::{Outcome, Phase, State};
 use stagelink_plan::{Plan, Workload};
 use tokio::sync::Notify;
@@ -43,6 +44,8 @@ struct World {
     died: Notify,
     /// Tasks of this name wait until they are cancelled.
     hangs: Mutex<Option<String>>,
+    /// What tasks that do not pass say, if not the usual.
+    message: Mutex<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -91,10 +94,11 @@ impl World {
             .get(definition)
             .copied()
             .unwrap_or(Outcome::Pass);
-        let message = if outcome == Outcome::Pass {
-            ""
-        } else {
-            "as the test wants it"
+        let other = lock(&self.message).clone();
+        let message = match outcome {
+            Outcome::Pass => "",
+            _ if other.is_empty() => "as the test wants it",
+            _ => &other,
         };
         ItemEnd {
             outcome,
@@ -691,6 +695,13 @@ async fn two_hooks_of_overlapping_syncs_do_not_mix() {
     let ledger = world.ledger();
     assert_eq!(ledger.attempt(1, 1).unwrap().outcome, Some(Outcome::Error));
     assert_eq!(ledger.attempt(2, 1).unwrap().outcome, Some(Outcome::Pass));
+    // Whatever else comes of the first sync is told so, and changes nothing.
+    for hook in [Hook::PostSync, Hook::SyncFail] {
+        let late = Call::new(&world).hook(hook, &one, "one-1", "a").await;
+        let late = late.unwrap();
+        assert_eq!((late.outcome, late.ran), (Outcome::Error, false));
+    }
+    assert_eq!(world.ledger(), ledger);
 }
 
 #[tokio::test]
@@ -709,4 +720,107 @@ async fn an_old_ledger_stays_small_and_keeps_its_numbers() {
     assert!(ledger.deliveries.len() <= 31);
     assert_eq!(ledger.deliveries.last().unwrap().number, 40);
     assert!(serde_json::to_vec(&ledger).unwrap().len() < 500_000);
+}
+
+#[tokio::test]
+async fn a_retry_that_renders_other_content_is_a_delivery_of_its_own() {
+    let world = World::default();
+    let call = Call::new(&world);
+    world.outcome("check", Outcome::Fail);
+    call.sync(&plan("one"), "op-1", "a").await;
+    world.outcome("check", Outcome::Pass);
+    assert_eq!(call.sync(&plan("two"), "op-1", "b").await, Outcome::Pass);
+    let ledger = world.ledger();
+    let digests: Vec<_> = ledger
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.digest.to_string())
+        .collect();
+    assert_eq!(digests, ["sha256:one", "sha256:two"]);
+    // A late retry of a sync that another one has followed is one too, and touches neither.
+    world.outcome("check", Outcome::Error);
+    call.sync(&plan("three"), "op-3", "c").await;
+    world.outcome("check", Outcome::Pass);
+    call.sync(&plan("four"), "op-4", "d").await;
+    call.sync(&plan("three"), "op-3", "late").await;
+    let ledger = world.ledger();
+    assert_eq!(ledger.deliveries.len(), 5);
+    assert_eq!(ledger.deliveries[3].attempts.len(), 1);
+    assert_eq!(ledger.deliveries[4].digest, ledger.deliveries[2].digest);
+}
+
+#[tokio::test]
+async fn what_is_in_the_stage_is_never_forgotten() {
+    let world = World::default();
+    let call = Call::new(&world);
+    call.sync(&plan("good"), "op-0", "a").await;
+    world.outcome("check", Outcome::Fail);
+    for number in 1..=50 {
+        let content = plan(&format!("bad-{number}"));
+        call.sync(&content, &format!("op-{number}"), "a").await;
+    }
+    // Many tries of the same.
+    for number in 51..=70 {
+        call.sync(&plan("bad-50"), &format!("op-{number}"), "a")
+            .await;
+    }
+    let ledger = world.ledger();
+    let status = StageStatus::of(&ledger);
+    assert_eq!(status.current.unwrap().version, "good");
+    let last = status.last.unwrap();
+    assert_eq!((last.delivery, last.attempt), (51, 21));
+    assert_eq!(last.version, "bad-50");
+    assert!(ledger.deliveries.last().unwrap().attempts.len() <= 11);
+}
+
+#[tokio::test]
+async fn long_messages_do_not_let_a_ledger_grow() {
+    let world = World::default();
+    let call = Call::new(&world);
+    *lock(&world.message) = "x".repeat(50_000);
+    world.outcome("check", Outcome::Fail);
+    for number in 1..=30 {
+        let content = plan(&format!("content-{number}"));
+        call.sync(&content, &format!("op-{number}"), "a").await;
+    }
+    let ledger = world.ledger();
+    let size = serde_json::to_vec(&ledger).unwrap().len();
+    assert!(size < 1_000_000, "{size} bytes");
+    assert!(ledger.deliveries.len() > 2);
+    assert_eq!(ledger.deliveries.last().unwrap().number, 30);
+}
+
+#[tokio::test]
+async fn a_stages_status_says_what_is_in_it_and_why_not_more() {
+    let world = World::default();
+    let call = Call::new(&world);
+    let status = |world: &World| StageStatus::of(&world.ledger());
+    call.hook(Hook::PreSync, &plan("one"), "op-1", "a")
+        .await
+        .unwrap();
+    let under_way = status(&world);
+    assert!(under_way.current.is_none());
+    assert_eq!(
+        under_way.why_not_further.as_deref(),
+        Some("under way: App Deployment")
+    );
+    call.hook(Hook::PostSync, &plan("one"), "op-1", "a")
+        .await
+        .unwrap();
+    let passed = status(&world);
+    assert_eq!(passed.current, passed.last);
+    assert_eq!(passed.why_not_further, None);
+    assert_eq!(
+        passed.current.unwrap().revision.as_deref(),
+        Some("one-revision")
+    );
+    world.outcome("speed", Outcome::Fail);
+    call.sync(&plan("two"), "op-2", "b").await;
+    let failed = status(&world);
+    assert_eq!(failed.current.unwrap().version, "one");
+    assert_eq!(failed.last.unwrap().version, "two");
+    assert_eq!(
+        failed.why_not_further.as_deref(),
+        Some("fail in App Post-Deployment Evaluations: speed: as the test wants it")
+    );
 }

@@ -35,6 +35,15 @@ pub(super) fn decide(
 ) -> Decision {
     if let Some(found) = of_operation(ledger, &identity.operation) {
         let (delivery, number) = found;
+        // A retry may render anew, and another sync may have come in between.
+        let is_same_content = ledger
+            .deliveries
+            .iter()
+            .any(|known| known.number == delivery && known.digest == plan.digest);
+        let is_newest = ledger
+            .deliveries
+            .last()
+            .is_some_and(|newest| newest.number == delivery);
         let Some(attempt) = ledger.attempt_mut(delivery, number) else {
             return open(ledger, plan, hook, identity, options, now);
         };
@@ -49,7 +58,12 @@ pub(super) fn decide(
                     attempt: number,
                 };
             }
-            Some(outcome) if is_mine || remembered(outcome, options) || hook == Hook::SyncFail => {
+            Some(outcome)
+                if hook == Hook::SyncFail
+                    || known == Some(&identity.job_uid)
+                    || (is_same_content && is_mine)
+                    || (is_same_content && is_newest && remembered(outcome, options)) =>
+            {
                 let reason = attempt.reason.clone();
                 return Decision::Known {
                     delivery,
@@ -60,6 +74,9 @@ pub(super) fn decide(
             }
             // The same operation under another Job: an automatic retry.
             _ => {}
+        }
+        if !is_same_content || !is_newest {
+            return open(ledger, plan, hook, identity, options, now);
         }
         close_open(ledger, now, "a later try of the same sync");
         return push_attempt(ledger, plan, hook, identity, now);
