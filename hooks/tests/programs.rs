@@ -474,7 +474,10 @@ fn bad_input_is_an_error_that_loses_nothing() {
     let output = stage.hook("presync", "op-2", "b");
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        last_line(&output).contains("is in use by another delivery"),
+        last_line(&output).contains(&format!(
+            "is in use by another delivery (process {})",
+            hook.id()
+        )),
         "{}",
         stderr(&output)
     );
@@ -542,4 +545,83 @@ fn a_tracing_backend_that_is_not_there_changes_nothing() {
     let exported = &stage.ledger()["deliveries"][0]["attempts"][0]["exported"];
     assert!(exported["otlp"].is_null(), "{exported}");
     assert_eq!(stage.roots(), 1);
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_keeps_the_ledger() {
+    let stage = Stage::new(&plan("echo before >> ran", "echo after >> ran"));
+    assert_eq!(stage.hook("presync", "op-1", "a").status.code(), Some(0));
+    let before = fs::read(stage.path("ledger.json")).unwrap();
+    let command = stage.command("postsync", "op-1", "a");
+    // No file may grow any more, and the signal that would say so is ignored: writes fail.
+    let output = Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "bash"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(stage.folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(
+        last_line(&output).contains("ledger.json cannot be written: File too large"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(fs::read(stage.path("ledger.json")).unwrap(), before);
+    assert!(!stage.path("ledger.new").exists());
+    // There is room again.
+    assert_eq!(stage.hook("postsync", "op-1", "a").status.code(), Some(0));
+    assert_eq!(stage.ran(), ["before", "after", "promote"]);
+    assert_eq!(stage.roots(), 1);
+}
+
+#[test]
+fn a_task_that_fails_is_tried_again_as_often_as_its_definition_says() {
+    let mut plan = plan("echo try >> ran; [ $(wc -l < ran) = 3 ]", "false");
+    plan["taskDefinitions"]["before"]["retries"] = json!(5);
+    plan["taskDefinitions"]["after"]["retries"] = json!(1);
+    let stage = Stage::new(&plan);
+    let before = stage.hook("presync", "op-1", "a");
+    assert_eq!(before.status.code(), Some(0), "{}", stderr(&before));
+    assert_eq!(stage.ran(), ["try", "try", "try"]);
+    let after = stage.hook("postsync", "op-1", "a");
+    assert_eq!(after.status.code(), Some(1), "{}", stderr(&after));
+    assert!(
+        last_line(&after).ends_with("after: the command ended with exit code 1 after 2 tries"),
+        "{}",
+        stderr(&after)
+    );
+}
+
+/// What is written where a task runs as its supervisor's number.
+fn supervisor(stage: &Stage) -> Option<String> {
+    let traces = fs::read_dir(stage.path("runs")).ok()?;
+    traces
+        .flatten()
+        .flat_map(|trace| fs::read_dir(trace.path()).into_iter().flatten())
+        .flatten()
+        .find_map(|run| fs::read_to_string(run.path().join("pid")).ok())
+        .filter(|pid| !pid.is_empty())
+}
+
+#[test]
+fn a_task_never_runs_beside_itself_though_its_supervisor_is_killed() {
+    let stage = Stage::new(&plan(
+        "echo $$ >> ran; while [ ! -e go ]; do sleep 0.02; done",
+        "true",
+    ));
+    let hook = spawn(&stage, "presync");
+    wait_until("the task runs", || stage.ran().len() == 1);
+    let pid = supervisor(&stage).unwrap();
+    let killed = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+    assert!(killed.success());
+    wait_until("the task runs again", || stage.ran().len() == 2);
+    let first = stage.ran()[0].clone();
+    wait_until("the first run is gone", || {
+        !Path::new("/proc").join(&first).join("cwd").exists() || zombie(&first)
+    });
+    fs::write(stage.path("go"), "").unwrap();
+    let output = hook.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stage.ran().len(), 2);
 }

@@ -46,10 +46,15 @@ pub enum StoreError {
     #[error("the ledger was changed by somebody else in the meantime")]
     Conflict,
     /// Somebody else is at work with it.
-    #[error("the ledger {location} is in use by another delivery; wait until it has ended")]
+    #[error(
+        "the ledger {location} is in use by another delivery{}; wait until it has ended",
+        by(.holder.as_deref())
+    )]
     Locked {
         /// File or resource.
         location: String,
+        /// Who that is, if it is known: for example `process 123`.
+        holder: Option<String>,
     },
     /// It is not a ledger (any more).
     #[error(
@@ -80,6 +85,10 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn by(holder: Option<&str>) -> String {
+    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
 }
 
 /// Runs tasks.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -25,6 +26,19 @@ pub struct LedgerFile {
     path: PathBuf,
     /// Holds the lock; the system lets go of it when the process ends, however it ends.
     _lock: File,
+    /// What a power failure leaves at least.
+    durable: Mutex<Option<Milestone>>,
+}
+
+/// How far a ledger has come: numbers of the delivery and attempt that ended last, if any did.
+type Milestone = Option<(u64, u64)>;
+
+fn milestone(ledger: &Ledger) -> Milestone {
+    ledger.deliveries.iter().rev().find_map(|delivery| {
+        let mut attempts = delivery.attempts.iter().rev();
+        let ended = attempts.find(|attempt| attempt.outcome.is_some())?;
+        Some((delivery.number, ended.number))
+    })
 }
 
 impl LedgerFile {
@@ -45,9 +59,14 @@ impl LedgerFile {
         loop {
             match lock.try_lock() {
                 Ok(()) => {
+                    // Only so that another hook can say who it waits for.
+                    let _ = lock
+                        .set_len(0)
+                        .and_then(|()| write!(&lock, "{}", std::process::id()));
                     return Ok(Self {
                         path: path.to_owned(),
                         _lock: lock,
+                        durable: Mutex::new(None),
                     });
                 }
                 // A hook that was killed while it started a task leaves the lock with a process that
@@ -58,6 +77,7 @@ impl LedgerFile {
                 Err(TryLockError::WouldBlock) => {
                     return Err(StoreError::Locked {
                         location: path.display().to_string(),
+                        holder: holder(&lock_path),
                     });
                 }
                 Err(TryLockError::Error(error)) => {
@@ -126,28 +146,58 @@ impl LedgerFile {
         serde_json::to_vec_pretty(ledger).map_err(|error| unavailable(&self.path, "written", error))
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    /// Replaces the file.
+    fn write(&self, bytes: &[u8], ledger: &Ledger) -> io::Result<()> {
+        // Always the same name, so that a killed process leaves one such file at most; the lock keeps
+        // others away from it.
+        let new = self.path.with_extension("new");
+        let written = self
+            .write_new(&new, bytes, ledger)
+            .and_then(|()| fs::rename(&new, &self.path));
+        if written.is_err() {
+            // It may not be there.
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+
+    fn write_new(&self, new: &Path, bytes: &[u8], ledger: &Ledger) -> io::Result<()> {
+        let mut file = File::create(new)?;
         file.write_all(bytes)?;
-        // Not synced: a rename survives the end of any process, and a delivery does not outlive the
-        // end of its machine.
-        file.persist(&self.path).map_err(|error| error.error)?;
+        // A rename survives the end of any process. The end of the machine must not undo a verdict,
+        // or the ledger's id; a sync after each step would cost more than many a task.
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = Some(milestone(ledger));
+        if *durable != reached {
+            file.sync_data()?;
+            *durable = reached;
+        }
         Ok(())
     }
+}
+
+/// Who has written their number into a lock.
+fn holder(lock: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(lock).ok()?;
+    file.take(20).read_to_string(&mut text).ok()?;
+    let number: u32 = text.trim().parse().ok()?;
+    Some(format!("process {number}"))
 }
 
 #[async_trait]
 impl LedgerStore for LedgerFile {
     async fn load(&self, plan: &Plan) -> Result<(Ledger, StoreVersion), StoreError> {
         if let Some(bytes) = self.bytes()? {
-            return Ok((self.parse(&bytes)?, version(&bytes)));
+            let ledger = self.parse(&bytes)?;
+            *self.durable.lock().unwrap_or_else(PoisonError::into_inner) = Some(milestone(&ledger));
+            return Ok((ledger, version(&bytes)));
         }
         let id = random_id().map_err(|error| unavailable(&self.path, "written", error))?;
         let ledger = Ledger::new(id, &plan.app, &plan.stage, &plan.namespace);
         // Written at once, so that the id is made only once.
         let bytes = self.encode(&ledger)?;
-        self.write(&bytes)
+        self.write(&bytes, &ledger)
             .map_err(|error| unavailable(&self.path, "written", error))?;
         Ok((ledger, version(&bytes)))
     }
@@ -162,7 +212,7 @@ impl LedgerStore for LedgerFile {
             return Err(StoreError::Conflict);
         }
         let bytes = self.encode(ledger)?;
-        self.write(&bytes)
+        self.write(&bytes, ledger)
             .map_err(|error| unavailable(&self.path, "written", error))?;
         Ok(version(&bytes))
     }
@@ -233,12 +283,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.json");
         let first = LedgerFile::open(&path).unwrap();
-        assert!(matches!(
-            LedgerFile::open(&path),
-            Err(StoreError::Locked { .. })
-        ));
+        let error = LedgerFile::open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        let holder = format!("(process {})", std::process::id());
+        assert!(error.to_string().contains(&holder), "{error}");
         drop(first);
         LedgerFile::open(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_write_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.json");
+        let store = LedgerFile::open(&path).unwrap();
+        let (mut ledger, version) = store.load(&plan()).await.unwrap();
+        fs::write(folder.path().join("ledger.new"), "{\"version\": 1, \"id").unwrap();
+        ledger.stage = "changed".to_owned();
+        let version = store.save(&ledger, &version).await.unwrap();
+        assert_eq!(store.load(&plan()).await.unwrap(), (ledger, version));
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["ledger.json", "ledger.lock"]);
     }
 
     #[tokio::test]

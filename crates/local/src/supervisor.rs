@@ -5,7 +5,7 @@
 //! and started again finds the lock taken and waits, or finds the result; so no task runs twice.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -55,14 +55,19 @@ pub(crate) enum RunEnd {
     NotStarted { why: String },
 }
 
-/// The most that a task may write into its log, in bytes; its end is what counts.
+/// A log that is longer than this is cut, in bytes; its end is what counts.
 const LOG_SIZE: u64 = 4 * 1024 * 1024;
+/// What stays of a log that is cut, in bytes.
+const LOG_KEPT: u64 = 64 * 1024;
+/// How often it is looked how long the log is.
+const LOG_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(crate) const ORDER: &str = "run.json";
 pub(crate) const RESULT: &str = "result.json";
 pub(crate) const LOG: &str = "log";
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const PID: &str = "pid";
+const TASK: &str = "task.json";
 
 /// Runs the task in a folder to its end; the command line `stagelink-task supervise FOLDER`.
 ///
@@ -135,22 +140,39 @@ async fn attempt(
             };
         }
     };
-    tokio::select! {
-        status = child.wait() => match status {
-            Ok(status) if status.success() => RunEnd::Succeeded,
-            Ok(status) => RunEnd::Failed { how: describe(status) },
-            Err(error) => RunEnd::Failed { how: error.to_string() },
-        },
-        () = tokio::time::sleep_until(deadline) => {
-            stop(&mut child).await;
-            RunEnd::TimedOut
-        }
-        _ = terminate.recv() => match stop(&mut child).await {
-            // It was done anyway; a second run would do it twice.
-            Some(status) if status.success() => RunEnd::Succeeded,
-            _ => RunEnd::Stopped,
+    let mut look = tokio::time::interval(LOG_INTERVAL);
+    loop {
+        tokio::select! {
+            status = child.wait() => return match status {
+                Ok(status) if status.success() => RunEnd::Succeeded,
+                Ok(status) => RunEnd::Failed { how: describe(status) },
+                Err(error) => RunEnd::Failed { how: error.to_string() },
+            },
+            () = tokio::time::sleep_until(deadline) => {
+                stop(&mut child).await;
+                return RunEnd::TimedOut;
+            }
+            _ = terminate.recv() => return match stop(&mut child).await {
+                // It was done anyway; a second run would do it twice.
+                Some(status) if status.success() => RunEnd::Succeeded,
+                _ => RunEnd::Stopped,
+            },
+            // A log that cannot be cut is no reason to end the task.
+            _ = look.tick() => { let _ = cut(log); }
         }
     }
+}
+
+/// Forgets the beginning of a log that has become too long; its last lines stay.
+fn cut(log: &Path) -> io::Result<()> {
+    if fs::metadata(log)?.len() <= LOG_SIZE {
+        return Ok(());
+    }
+    let last = tail(log, LOG_KEPT);
+    // The task appends, so it goes on behind this.
+    let mut file = File::options().append(true).open(log)?;
+    file.set_len(0)?;
+    writeln!(file, "{last}")
 }
 
 fn start(order: &RunOrder, log: &Path) -> io::Result<Child> {
@@ -158,9 +180,6 @@ fn start(order: &RunOrder, log: &Path) -> io::Result<Child> {
         return Err(io::Error::other("the task names no command"));
     };
     let output = File::options().create(true).append(true).open(log)?;
-    if output.metadata()?.len() > LOG_SIZE {
-        output.set_len(0)?;
-    }
     let errors = output.try_clone()?;
     let mut command = Command::new(executable);
     command
@@ -173,7 +192,49 @@ fn start(order: &RunOrder, log: &Path) -> io::Result<Child> {
     if let Some(folder) = &order.folder {
         command.current_dir(folder);
     }
-    command.spawn()
+    let child = command.spawn()?;
+    if let Some(identity) = child.id().and_then(Identity::of)
+        && let Some(folder) = log.parent()
+    {
+        // Without it a task whose supervisor is killed is left alone.
+        let _ = serde_json::to_vec(&identity).map(|json| fs::write(folder.join(TASK), json));
+    }
+    Ok(child)
+}
+
+/// A process that is not mistaken for a later one with the same number.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    pid: u32,
+    /// When it started, in ticks since the machine did; field 22 of `/proc/PID/stat`.
+    started: String,
+}
+
+impl Identity {
+    /// The process with a number; none where there is no `/proc`, or if it has ended.
+    fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before it may hold blanks and parentheses.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let started = fields.split_whitespace().nth(19)?.to_owned();
+        Some(Self { pid, started })
+    }
+}
+
+/// Ends what is left of a task whose supervisor was killed, so that it never runs beside itself.
+pub(crate) fn end_orphan(folder: &Path) {
+    let task = fs::read(folder.join(TASK)).ok();
+    let Some(task) = task.and_then(|json| serde_json::from_slice::<Identity>(&json).ok()) else {
+        return;
+    };
+    if Identity::of(task.pid).as_ref() == Some(&task)
+        && let Some(group) = i32::try_from(task.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+    {
+        // It may have ended by itself in the meantime.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
 }
 
 /// Ends a task and its children: SIGTERM, and after a moment SIGKILL. Gives how it ended by itself.
@@ -216,4 +277,38 @@ pub(crate) fn tail(log: &Path, bytes: u64) -> String {
     };
     let content = read().unwrap_or_default();
     String::from_utf8_lossy(&content).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_is_cut_and_keeps_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        fs::write(&log, "short").unwrap();
+        cut(&log).unwrap();
+        assert_eq!(fs::read_to_string(&log).unwrap(), "short");
+        let mut writer = File::options().append(true).open(&log).unwrap();
+        for number in 0..600_000 {
+            writeln!(writer, "line {number}").unwrap();
+        }
+        cut(&log).unwrap();
+        assert!(fs::metadata(&log).unwrap().len() <= LOG_KEPT + 1);
+        writeln!(writer, "and on").unwrap();
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(
+            text.ends_with("line 599999\nand on\n"),
+            "{}",
+            tail(&log, 100)
+        );
+    }
+
+    #[test]
+    fn a_process_is_told_from_a_later_one() {
+        let mine = Identity::of(std::process::id()).unwrap();
+        assert_eq!(Identity::of(std::process::id()), Some(mine));
+        assert_eq!(Identity::of(u32::MAX), None);
+    }
 }

@@ -21,12 +21,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::SecretFolder;
 use crate::json::go_json;
-use crate::supervisor::{LOCK, LOG, ORDER, PID, RESULT, RunEnd, RunOrder, RunResult, tail};
+use crate::supervisor::{
+    LOCK, LOG, ORDER, PID, RESULT, RunEnd, RunOrder, RunResult, end_orphan, tail,
+};
 
 /// How much of a failed task's log reaches its message, in bytes.
-const LOG_TAIL: u64 = 2_000;
+const LOG_TAIL: usize = 2_000;
+/// How much of a log is looked through for its last line, in bytes.
+const LOG_READ: u64 = 2 * 1024 * 1024;
+/// A part of a secret that is shorter than this, in bytes, is not hidden by itself: it may be any word.
+const SHORTEST_PART: usize = 4;
 /// A supervisor that was killed itself is replaced this often.
 const SUPERVISORS: usize = 3;
+/// How a task ends that was stopped before it had begun.
+const STOPPED: RunResult = RunResult {
+    end: RunEnd::Stopped,
+    tries: 0,
+};
 /// Variables of this process that a task may have too.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "TZ"];
 
@@ -346,6 +357,10 @@ impl LocalTasks {
                         Some(result) => return Ok(end(&result, definition, &folder, program)),
                         None => {}
                     }
+                    if cancel.is_cancelled() {
+                        return Ok(end(&STOPPED, definition, &folder, program));
+                    }
+                    end_orphan(&folder);
                     self.start(task, definition, program, &folder, lock)?;
                 }
                 // A supervisor that an earlier hook started is at work.
@@ -358,11 +373,7 @@ impl LocalTasks {
             }
             if cancel.is_cancelled() {
                 // It was stopped before it had begun.
-                let stopped = RunResult {
-                    end: RunEnd::Stopped,
-                    tries: 0,
-                };
-                return Ok(end(&stopped, definition, &folder, program));
+                return Ok(end(&STOPPED, definition, &folder, program));
             }
         }
         Ok(ItemEnd {
@@ -505,14 +516,16 @@ fn end(
     };
     let mut message = message;
     if !message.is_empty() {
-        let log = tail(&folder.join(LOG), LOG_TAIL);
+        // Masked before it is cut, so that no part of a secret is left over.
+        let log = masked(tail(&folder.join(LOG), LOG_READ), &program.secrets);
         let last = log.lines().rev().find(|line| !line.trim().is_empty());
         if let Some(last) = last {
-            message = format!("{message}: {}", last.trim());
+            let last = last.trim();
+            let start = last.len().saturating_sub(LOG_TAIL);
+            let start = (start..=last.len()).find(|at| last.is_char_boundary(*at));
+            let last = start.map_or("", |start| &last[start..]);
+            message = format!("{message}: {last}");
         }
-    }
-    for secret in program.secrets.iter().filter(|secret| !secret.is_empty()) {
-        message = message.replace(secret, "•••");
     }
     ItemEnd {
         outcome,
@@ -521,6 +534,42 @@ fn end(
             message,
             ..ItemReport::default()
         },
+    }
+}
+
+/// A text without secrets: neither as a whole, nor a line of one, nor a value of one that is JSON.
+fn masked(text: String, secrets: &[String]) -> String {
+    let mut hidden: Vec<String> = Vec::new();
+    for secret in secrets {
+        hidden.push(secret.clone());
+        hidden.extend(
+            secret
+                .lines()
+                .map(|line| line.trim().to_owned())
+                .filter(|line| line.len() >= SHORTEST_PART),
+        );
+        if let Ok(document) = serde_json::from_str::<serde_json::Value>(secret) {
+            values(&document, &mut hidden);
+        }
+    }
+    hidden.retain(|part| !part.is_empty());
+    // The longest first: a part may be within another one.
+    hidden.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    hidden.dedup();
+    hidden
+        .iter()
+        .fold(text, |text, part| text.replace(part, "•••"))
+}
+
+/// Texts in a JSON document that may be secrets.
+fn values(document: &serde_json::Value, found: &mut Vec<String>) {
+    match document {
+        serde_json::Value::String(text) if text.len() >= SHORTEST_PART => {
+            found.push(text.clone());
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| values(item, found)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|item| values(item, found)),
+        _ => {}
     }
 }
 
@@ -602,6 +651,30 @@ impl TaskRunner for LocalTasks {
                 )),
             },
             Err(refusal) => refused(refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_in_whole_and_in_part() {
+        let secrets = [
+            "s3cret".to_owned(),
+            "-----BEGIN KEY-----\nMIIabc\n-----END KEY-----".to_owned(),
+            r#"{"token": "t0ken", "n": 1, "deep": [{"password": "pass\"word"}], "short": "no"}"#
+                .to_owned(),
+            String::new(),
+        ];
+        for (text, expected) in [
+            ("the s3cret is out", "the ••• is out"),
+            ("MIIabc", "•••"),
+            ("t0ken and pass\"word, no 1", "••• and •••, no 1"),
+            ("nothing here", "nothing here"),
+        ] {
+            assert_eq!(masked(text.to_owned(), &secrets), expected);
         }
     }
 }
