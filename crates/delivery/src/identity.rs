@@ -138,3 +138,33 @@ impl fmt::Display for SpanPath {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed with another program: hooks of different versions must name the same spans.
+    #[test]
+    fn identities_never_change() {
+        let ledger = LedgerId("8f14e45f".to_owned());
+        let attempt = AttemptId {
+            ledger: &ledger,
+            delivery: 2,
+            attempt: 1,
+        };
+        let item = SpanPath::workload_phase("web", Phase::WorkloadPreDeployTasks).item(0, "warm");
+        let trace = "f004be1688edaed6ba2ab1b86f52c015";
+        assert_eq!(attempt.trace_id().to_string(), trace);
+        assert_eq!(
+            attempt.trace_parent(&SpanPath::root()).to_string(),
+            format!("00-{trace}-db57f1f63a366c81-01")
+        );
+        assert_eq!(attempt.span_id(&item).to_string(), "6a7098ba52a4209c");
+        assert_eq!(attempt.name_suffix(&item), 64_498);
+        let next = AttemptId {
+            attempt: 2,
+            ..attempt.clone()
+        };
+        assert_ne!(next.trace_id(), attempt.trace_id());
+    }
+}

@@ -16,6 +16,9 @@
 
 mod json;
 mod ledger_file;
+mod mask;
+mod process;
+mod program;
 mod secret_folder;
 mod supervisor;
 mod task_runner;

@@ -1,0 +1,130 @@
+//! Which delivery and attempt a hook works on.
+
+use stagelink_delivery::Outcome;
+use stagelink_delivery::engine::Hook;
+use stagelink_delivery::ledger::Relation;
+
+use crate::world::{ALL, Call, World, names, plan};
+
+#[tokio::test]
+async fn what_passed_is_not_delivered_again() {
+    let world = World::default();
+    let mut call = Call::new(&world);
+    call.sync(&plan("one"), "one-1", "a").await;
+    assert_eq!(call.sync(&plan("one"), "later-2", "b").await, Outcome::Pass);
+    assert_eq!(names(&world.ran()), ALL);
+    assert_eq!(world.ledger().deliveries.len(), 1);
+    // Unless it is asked for.
+    call.options.again = true;
+    call.sync(&plan("one"), "again-3", "c").await;
+    assert_eq!(world.ran().len(), 2 * ALL.len());
+    assert_eq!(world.ledger().deliveries.len(), 2);
+    // Going back to an older content is a new delivery.
+    call.options.again = false;
+    call.sync(&plan("two"), "two-4", "d").await;
+    call.sync(&plan("one"), "back-5", "e").await;
+    let numbers: Vec<u64> = world
+        .ledger()
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.number)
+        .collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn an_automatic_retry_remembers_a_verdict_and_repeats_an_error() {
+    let world = World::default();
+    let mut call = Call::new(&world);
+    world.outcome("check", Outcome::Fail);
+    call.sync(&plan("one"), "one-1", "a").await;
+    assert_eq!(
+        call.sync(&plan("one"), "one-1", "retry").await,
+        Outcome::Fail
+    );
+    assert_eq!(world.ran().len(), 1);
+    call.options.retry_failed = true;
+    call.sync(&plan("one"), "one-1", "retry-2").await;
+    assert_eq!(world.ran().len(), 2);
+    assert_eq!(world.ledger().deliveries[0].attempts.len(), 2);
+
+    let world = World::default();
+    let call = Call::new(&world);
+    for outcome in [Outcome::Error, Outcome::Inconclusive] {
+        world.outcome("check", outcome);
+        call.sync(&plan("one"), "one-1", outcome.as_str()).await;
+    }
+    world.outcome("check", Outcome::Pass);
+    assert_eq!(
+        call.sync(&plan("one"), "one-1", "third").await,
+        Outcome::Pass
+    );
+    let ledger = world.ledger();
+    assert_eq!(ledger.deliveries.len(), 1);
+    assert_eq!(ledger.deliveries[0].attempts.len(), 3);
+    let links = &ledger.attempt(1, 3).unwrap().links;
+    assert_eq!(links.last().unwrap().relation, Relation::PreviousAttempt);
+    let previous = ledger.attempt_id(1, 2).trace_id();
+    assert_eq!(links.last().unwrap().trace_parent.trace_id(), previous);
+}
+
+#[tokio::test]
+async fn a_new_sync_of_what_failed_tries_again() {
+    let world = World::default();
+    let call = Call::new(&world);
+    world.outcome("check", Outcome::Fail);
+    call.sync(&plan("one"), "one-1", "a").await;
+    world.outcome("check", Outcome::Pass);
+    assert_eq!(
+        call.sync(&plan("one"), "manual-2", "b").await,
+        Outcome::Pass
+    );
+    assert_eq!(world.ledger().deliveries[0].attempts.len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_terminated_sync_left_open_is_closed_by_the_next() {
+    let world = World::default();
+    let call = Call::new(&world);
+    call.hook(Hook::PreSync, &plan("one"), "one-1", "a")
+        .await
+        .unwrap();
+    assert_eq!(world.ledger().attempt(1, 1).unwrap().outcome, None);
+    call.sync(&plan("two"), "two-2", "b").await;
+    let ledger = world.ledger();
+    let left = ledger.attempt(1, 1).unwrap();
+    assert_eq!(left.outcome, Some(Outcome::Error));
+    assert!(left.reason.as_deref().unwrap().contains("one-1"));
+    assert!(
+        left.all_phases()
+            .all(|record| record.ended_at.is_some() || record.started_at.is_none())
+    );
+    assert_eq!(ledger.attempt(2, 1).unwrap().outcome, Some(Outcome::Pass));
+}
+
+#[tokio::test]
+async fn a_retry_that_renders_other_content_is_a_delivery_of_its_own() {
+    let world = World::default();
+    let call = Call::new(&world);
+    world.outcome("check", Outcome::Fail);
+    call.sync(&plan("one"), "op-1", "a").await;
+    world.outcome("check", Outcome::Pass);
+    assert_eq!(call.sync(&plan("two"), "op-1", "b").await, Outcome::Pass);
+    let ledger = world.ledger();
+    let digests: Vec<_> = ledger
+        .deliveries
+        .iter()
+        .map(|delivery| delivery.digest.to_string())
+        .collect();
+    assert_eq!(digests, ["sha256:one", "sha256:two"]);
+    // A late retry of a sync that another one has followed is one too, and touches neither.
+    world.outcome("check", Outcome::Error);
+    call.sync(&plan("three"), "op-3", "c").await;
+    world.outcome("check", Outcome::Pass);
+    call.sync(&plan("four"), "op-4", "d").await;
+    call.sync(&plan("three"), "op-3", "late").await;
+    let ledger = world.ledger();
+    assert_eq!(ledger.deliveries.len(), 5);
+    assert_eq!(ledger.deliveries[3].attempts.len(), 1);
+    assert_eq!(ledger.deliveries[4].digest, ledger.deliveries[2].digest);
+}
