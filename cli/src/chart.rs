@@ -49,6 +49,7 @@ pub(crate) fn plugin_input(
         api_versions: chart.api_versions.join(","),
         chart: folder,
         parameters: Vec::new(),
+        seed: None,
     };
     input.set("stage", stage.stage.as_deref().unwrap_or(&name));
     if let Some(release_name) = &chart.release_name {

@@ -20,7 +20,8 @@ spec:
   promotionTasks: [promote, announce]
 ";
 
-/// Tasks ignore SIGTERM, so that one that was stopped is either not begun or done.
+/// The Deployment's version has random letters, as in the blog's charts: a delivery that goes on must
+/// still be the same one. Tasks ignore SIGTERM, so that one that was stopped is either not begun or done.
 const TASKS: &str = r#"{{- range $name := list "check-database" "check-queue" "smoke" "announce" }}
 ---
 apiVersion: lifecycle.keptn.sh/v1
@@ -65,7 +66,7 @@ spec:
   selector: {matchLabels: {app: shop}}
   template:
     metadata:
-      labels: {app: shop, app.kubernetes.io/name: shop, app.kubernetes.io/part-of: shop, app.kubernetes.io/version: {{ .Values.version | quote }}}
+      labels: {app: shop, app.kubernetes.io/name: shop, app.kubernetes.io/part-of: shop, app.kubernetes.io/version: {{ printf "%s-%s" .Values.version (randAlphaNum 5 | lower) | quote }}}
     spec:
       containers: [{name: shop, image: "example.com/shop:{{ .Values.version }}"}]
 "#;
@@ -194,6 +195,17 @@ impl Stage {
     pub fn ran(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("ran")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
+    }
+
+    /// The plan of the latest run.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn plan(&self) -> String {
+        match fs::read_to_string(self.path("state/dev/plan.json")) {
+            Ok(plan) => plan,
+            Err(error) => unreachable!("no plan: {error}"),
+        }
     }
 
     /// The ledger.

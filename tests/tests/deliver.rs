@@ -46,6 +46,9 @@ fn assert_delivered_once(stage: &Stage, when: &str) {
     assert_eq!(attempts.len(), 1, "{when}: {ledger:#}");
     assert_eq!(attempts[0]["outcome"], "pass", "{when}: {ledger:#}");
     assert!(attempts[0]["endedAt"].is_string(), "{when}: {ledger:#}");
+    // It has random letters, and each run rendered the chart anew.
+    let plan: Value = serde_json::from_str(&stage.plan()).unwrap();
+    assert_eq!(deliveries[0]["appVersion"], plan["appVersion"], "{when}");
 
     let spans = stage.spans();
     let mut ids: Vec<String> = spans

@@ -6,6 +6,7 @@ mod lock;
 mod operation;
 mod plugin;
 mod rendered;
+mod seed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::stop;
 use lock::StageLock;
 use operation::{Operation, OperationFile};
 use rendered::Rendered;
+use seed::Seed;
 
 /// A stage to deliver.
 #[derive(Debug, Clone)]
@@ -83,13 +85,18 @@ impl Stage {
         progress: &mut dyn Progress,
     ) -> Result<Delivered, CommandError> {
         progress.step("render");
-        let manifests = self.plugin.generate(&mut |line| progress.detail(line))?;
-        let rendered = Rendered::parse(&manifests)?;
+        let mut seed = Seed::of(&self.state)?;
+        let mut manifests = self.render(&seed, progress)?;
+        let mut rendered = Rendered::parse(&manifests)?;
         // Nothing is written for a chart that cannot be rendered.
         fs::create_dir_all(&self.state)
             .with_context(|| format!("the folder {} cannot be made", self.state.display()))
             .or_environment()?;
         let _lock = StageLock::take(&self.state)?;
+        if !seed.keep()? {
+            manifests = self.render(&seed, progress)?;
+            rendered = Rendered::parse(&manifests)?;
+        }
         lock::wait_for_hook(&self.ledger_path(), progress)?;
         let before = self.attempts()?;
         write_atomically(&self.state.join("manifests.yaml"), manifests.as_bytes())?;
@@ -144,6 +151,12 @@ impl Stage {
         }
         file.end()?;
         self.delivered(&rendered, before)
+    }
+
+    fn render(&self, seed: &Seed, progress: &mut dyn Progress) -> Result<String, CommandError> {
+        let mut plugin = self.plugin.clone();
+        plugin.seed = Some(seed.path().to_owned());
+        plugin.generate(&mut |line| progress.detail(line))
     }
 
     /// Reads the ledger; `None` if there is none yet.

@@ -33,6 +33,8 @@ pub(crate) struct PluginInput {
     pub(crate) api_versions: String,
     /// The Application's plugin parameters, as `{"name": …, "string" | "array" | "map": …}`.
     pub(crate) parameters: Vec<Value>,
+    /// File with the seed of random texts; without one they differ at each render.
+    pub(crate) seed: Option<PathBuf>,
 }
 
 impl PluginInput {
@@ -82,6 +84,12 @@ impl PluginInput {
             // A person names values files anywhere on the machine, by absolute paths.
             (stagelink_cmp::FILES_ROOT, "/".to_owned()),
         ];
+        if let Some(seed) = &self.seed {
+            environment.push((
+                stagelink_cmp::SEED_FILE,
+                seed.to_string_lossy().into_owned(),
+            ));
+        }
         if let Some(revision) = &self.revision {
             let short = |length| revision.chars().take(length).collect::<String>();
             environment.extend([
