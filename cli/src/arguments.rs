@@ -31,10 +31,13 @@ pub(crate) enum Command {
                                                   the same spans to a tracing backend too")]
     Demo(DemoArguments),
     /// Render a chart as the plugin does
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "stagelink template [OPTIONS] [NAME] [DIR]",
+        after_help = "Examples:
   stagelink template charts/simple-go-dev --set serviceVersion=v2
   stagelink template charts/simple-go-dev --chart-only     what `helm template` prints
-  stagelink template charts/simple-go-dev -s templates/keptnappcontext.yaml")]
+  stagelink template charts/simple-go-dev -s templates/keptnappcontext.yaml"
+    )]
     Template(TemplateArguments),
     /// Deliver one stage on this machine; goes on where a killed delivery stopped
     #[command(after_help = "Examples:
@@ -127,7 +130,12 @@ pub(crate) struct ChartArguments {
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) chart: PathBuf,
     /// Values file; may be given several times, later ones win
-    #[arg(long = "values", short = 'f', value_name = "FILE")]
+    #[arg(
+        long = "values",
+        short = 'f',
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     pub(crate) value_files: Vec<String>,
     /// Set a value: a.b=c; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
@@ -138,6 +146,12 @@ pub(crate) struct ChartArguments {
     /// Set a value to the content of a file
     #[arg(long, value_name = "KEY=FILE")]
     pub(crate) set_file: Vec<String>,
+    /// Set values as JSON: KEY=JSON, or a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) set_json: Vec<String>,
+    /// Set a value to a text in which nothing has a meaning
+    #[arg(long, value_name = "KEY=TEXT")]
+    pub(crate) set_literal: Vec<String>,
     /// Release name [default: the Application's]
     #[arg(long, value_name = "NAME")]
     pub(crate) release_name: Option<String>,
@@ -148,11 +162,14 @@ pub(crate) struct ChartArguments {
     #[arg(long, value_name = "VERSION", default_value = "")]
     pub(crate) kube_version: String,
     /// API version that the chart sees; may be given several times
-    #[arg(long, short, value_name = "VERSION")]
+    #[arg(long, short, value_name = "VERSION", value_delimiter = ',')]
     pub(crate) api_versions: Vec<String>,
     /// Leave out the CRDs of the chart's crds folder
     #[arg(long)]
     pub(crate) skip_crds: bool,
+    /// Print the CRDs of the chart's crds folder, which is the default; undoes --skip-crds
+    #[arg(long, overrides_with = "skip_crds")]
+    pub(crate) include_crds: bool,
     /// Leave out test hooks
     #[arg(long)]
     pub(crate) skip_tests: bool,
@@ -191,9 +208,21 @@ pub(crate) struct TemplateArguments {
     /// The stage.
     #[command(flatten)]
     pub(crate) stage: StageArguments,
+    /// With two words the first is the release name, as with `helm template NAME DIR`
+    #[arg(value_name = "DIR", hide = true)]
+    pub(crate) second: Option<PathBuf>,
     /// Print what the chart alone gives: no plan, no hooks, nothing injected
     #[arg(long)]
     pub(crate) chart_only: bool,
+    /// Leave out what Helm runs as hooks
+    #[arg(long, requires = "chart_only")]
+    pub(crate) no_hooks: bool,
+    /// Set .Release.IsUpgrade instead of .Release.IsInstall
+    #[arg(long, requires = "chart_only")]
+    pub(crate) is_upgrade: bool,
+    /// Write each template's manifests to a file below this folder instead of printing them
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) output_dir: Option<PathBuf>,
     /// Print only manifests of these templates
     #[arg(long, short, value_name = "TEMPLATE")]
     pub(crate) show_only: Vec<String>,

@@ -69,6 +69,8 @@ pub(crate) fn plugin_input(
         .map(|(key, file)| Ok((key, absolute(&[file])?.concat())))
         .collect::<Result<_, CommandError>>()?;
     input.set_map("helm-file-parameters", &files);
+    input.set_list("helm-json-parameters", &chart.set_json);
+    input.set_list("helm-literal-parameters", &chart.set_literal);
     for (parameter, flag) in [
         ("skip-crds", chart.skip_crds),
         ("skip-tests", chart.skip_tests),

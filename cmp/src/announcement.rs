@@ -206,6 +206,11 @@ pub const KNOWN: &[Known] = &[
         "Helm parameters",
         "Single values, as with helm --set.",
     ),
+    list(
+        "helm-json-parameters",
+        "Helm JSON parameters",
+        "Values as JSON, each entry as one --set-json of helm: name=json.",
+    ),
     map(
         "helm-string-parameters",
         "Helm string parameters",
@@ -215,6 +220,11 @@ pub const KNOWN: &[Known] = &[
         "helm-file-parameters",
         "Helm file parameters",
         "Single values that are the content of a file, as with helm --set-file.",
+    ),
+    list(
+        "helm-literal-parameters",
+        "Helm literal parameters",
+        "Texts in which nothing has a meaning, each entry as one --set-literal of helm: name=text.",
     ),
     flag(
         "skip-crds",

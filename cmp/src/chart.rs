@@ -210,6 +210,11 @@ impl StageChart {
             let value = environment.substitute(value);
             format!("{}={}", environment.substitute(name), escape_commas(&value))
         };
+        sources.values.set_json = parameters
+            .list("helm-json-parameters")
+            .iter()
+            .map(|entry| environment.substitute(entry))
+            .collect();
         sources.values.set = parameters.map("helm-parameters").map(flag).collect();
         sources.values.set_string = parameters.map("helm-string-parameters").map(flag).collect();
         for (name, path) in parameters.map("helm-file-parameters") {
@@ -220,6 +225,8 @@ impl StageChart {
             sources.values.set_file.push(format!("{name}={key}"));
             sources.contents.insert(key, file.read()?);
         }
+        // A dollar has no meaning in them either.
+        sources.values.set_literal = parameters.list("helm-literal-parameters").to_vec();
         Ok(sources)
     }
 

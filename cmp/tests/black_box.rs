@@ -431,6 +431,15 @@ fn single_values_come_over_values_and_those_over_files() {
         colour(json!([file, set, values, files])),
         "from a file, with a comma"
     );
+    let document =
+        json!({"name": "helm-json-parameters", "array": ["colour=\"json, $ARGOCD_APP_NAME\""]});
+    let literal = json!({"name": "helm-literal-parameters", "array": ["colour={a,b} $NOTHING"]});
+    assert_eq!(colour(json!([document, values])), "json, shop-dev");
+    assert_eq!(colour(json!([document, set])), "set, shop-dev $ ");
+    assert_eq!(
+        colour(json!([literal, document, file, set])),
+        "{a,b} $NOTHING"
+    );
 }
 
 #[test]
