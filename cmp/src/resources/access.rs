@@ -82,12 +82,7 @@ fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
     let mut rules = vec![
         // Kubernetes cannot restrict creation by name.
         rule("", &["configmaps"], &["create"], &[]),
-        rule(
-            "",
-            &["configmaps"],
-            &["get", "update", "patch"],
-            &[names.ledger()],
-        ),
+        rule("", &["configmaps"], &["get", "patch"], &[names.ledger()]),
     ];
     if runs_tasks(plan) {
         rules.push(rule(

@@ -1,1 +1,15 @@
 //! The cluster's side of a delivery: what the engine asks for, done with a Kubernetes API server.
+//!
+//! Nothing here decides about a delivery, and nothing is polled: what takes time is watched.
+
+mod calls;
+mod client;
+mod error;
+mod ledger_config_map;
+mod ledger_summary;
+mod retry;
+
+pub use calls::ApiCalls;
+pub use client::{Cluster, ConnectError};
+pub use error::ApiError;
+pub use ledger_config_map::LedgerConfigMap;

@@ -1,0 +1,227 @@
+//! The ledger in a ConfigMap: one per app and namespace, readable by a person.
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+use stagelink_delivery::identity::LedgerId;
+use stagelink_delivery::ledger::{LEDGER_VERSION, Ledger};
+use stagelink_delivery::ports::{LedgerStore, StoreError, StoreVersion};
+use stagelink_plan::Plan;
+
+use crate::ledger_summary::summary;
+use crate::{ApiError, Cluster};
+
+/// Key of the ledger.
+const LEDGER: &str = "ledger.json";
+
+/// Key of what a person reads first.
+const SUMMARY: &str = "summary";
+
+/// Annotation with the version of the ledger's form: there has been one, so that a ConfigMap whose
+/// data is gone is not taken for a new one.
+const FORM: &str = "stagelink/ledger-version";
+
+/// Who writes, in `managedFields`.
+const MANAGER: &str = "stagelink";
+
+/// A ledger in JSON that is laid out for people, in bytes, up to which it is written like that; above
+/// it is written on one line. A ConfigMap holds 1 MiB with everything.
+const LAID_OUT: usize = 700_000;
+
+/// How often a ConfigMap is looked for that is deleted as soon as it is there.
+const TRIES: usize = 5;
+
+/// A ledger in a ConfigMap of the cluster's namespace.
+#[derive(Debug, Clone)]
+pub struct LedgerConfigMap {
+    api: Api<ConfigMap>,
+    namespace: String,
+    name: String,
+}
+
+impl LedgerConfigMap {
+    /// The ledger in the ConfigMap of this name. Nothing is asked yet.
+    pub fn new(cluster: &Cluster, name: &str) -> Self {
+        Self {
+            api: Api::namespaced(cluster.client(), cluster.namespace()),
+            namespace: cluster.namespace().to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn location(&self) -> String {
+        format!("ConfigMap {}/{}", self.namespace, self.name)
+    }
+
+    fn unavailable(&self, action: &'static str, error: impl Into<ApiError>) -> StoreError {
+        StoreError::Unavailable {
+            location: self.location(),
+            action,
+            source: Box::new(error.into()),
+        }
+    }
+
+    fn damaged(&self, detail: impl Into<String>) -> StoreError {
+        StoreError::Damaged {
+            location: self.location(),
+            detail: detail.into(),
+        }
+    }
+
+    /// What a ConfigMap begins with. Its UID is the ledger's id, so that this is only known once it
+    /// is there.
+    fn empty(&self) -> ConfigMap {
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some(self.name.clone());
+        map.metadata.labels = Some(
+            [
+                ("app.kubernetes.io/managed-by", "stagelink"),
+                ("app.kubernetes.io/component", "ledger"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        );
+        map
+    }
+
+    /// The ConfigMap, made if there is none; two hooks may do so at once.
+    async fn map(&self) -> Result<ConfigMap, StoreError> {
+        let creation = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        for _ in 0..TRIES {
+            match self.api.get(&self.name).await.map_err(ApiError::from) {
+                Ok(map) => return Ok(map),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(self.unavailable("read", error)),
+            }
+            match self
+                .api
+                .create(&creation, &self.empty())
+                .await
+                .map_err(ApiError::from)
+            {
+                Ok(map) => return Ok(map),
+                Err(error) if error.is_already_exists() => {}
+                Err(error) => return Err(self.unavailable("written", error)),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    fn parse(&self, json: &str) -> Result<Ledger, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let damaged = |error: serde_json::Error| self.damaged(format!("key {LEDGER}: {error}"));
+        let Version { version } = serde_json::from_str(json).map_err(damaged)?;
+        if version > LEDGER_VERSION {
+            return Err(StoreError::Newer {
+                location: self.location(),
+                found: version,
+            });
+        }
+        serde_json::from_str(json).map_err(damaged)
+    }
+
+    /// The ledger in a ConfigMap.
+    fn read(&self, map: &ConfigMap, plan: &Plan) -> Result<Ledger, StoreError> {
+        if let Some(json) = map.data.as_ref().and_then(|data| data.get(LEDGER)) {
+            return self.parse(json);
+        }
+        let annotations = map.metadata.annotations.as_ref();
+        let has_form = annotations.is_some_and(|annotations| annotations.contains_key(FORM));
+        if has_form || map.data.as_ref().is_some_and(|data| !data.is_empty()) {
+            return Err(self.damaged(format!("it has no key {LEDGER}")));
+        }
+        let uid = map.metadata.uid.as_deref().unwrap_or_default();
+        if uid.is_empty() {
+            return Err(self.damaged("it has no UID"));
+        }
+        let id = LedgerId(uid.to_owned());
+        Ok(Ledger::new(id, &plan.app, &plan.stage, &plan.namespace))
+    }
+
+    fn version(&self, map: &ConfigMap) -> Result<StoreVersion, StoreError> {
+        match &map.metadata.resource_version {
+            Some(version) if !version.is_empty() => Ok(StoreVersion(version.clone())),
+            _ => Err(self.damaged("it has no resourceVersion")),
+        }
+    }
+
+    /// The ledger's keys, for a patch.
+    fn data(&self, ledger: &Ledger) -> Result<serde_json::Value, StoreError> {
+        let failed = |error| self.unavailable("written", kube::Error::SerdeError(error));
+        let mut json = serde_json::to_string_pretty(ledger).map_err(failed)?;
+        if json.len() > LAID_OUT {
+            json = serde_json::to_string(ledger).map_err(failed)?;
+        }
+        Ok(json!({LEDGER: json, SUMMARY: summary(ledger)}))
+    }
+
+    /// Writes a ledger whose ConfigMap somebody deleted while a delivery is at work with it: what it
+    /// holds, its id too, is still known here.
+    async fn restore(&self, data: serde_json::Value) -> Result<StoreVersion, StoreError> {
+        let creation = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let mut map = self.empty();
+        map.metadata.annotations = Some([(FORM.to_owned(), LEDGER_VERSION.to_string())].into());
+        map.data = serde_json::from_value(data).ok();
+        match self
+            .api
+            .create(&creation, &map)
+            .await
+            .map_err(ApiError::from)
+        {
+            Ok(map) => self.version(&map),
+            Err(error) if error.is_already_exists() => Err(StoreError::Conflict),
+            Err(error) => Err(self.unavailable("written", error)),
+        }
+    }
+}
+
+#[async_trait]
+impl LedgerStore for LedgerConfigMap {
+    async fn load(&self, plan: &Plan) -> Result<(Ledger, StoreVersion), StoreError> {
+        let map = self.map().await?;
+        Ok((self.read(&map, plan)?, self.version(&map)?))
+    }
+
+    async fn save(
+        &self,
+        ledger: &Ledger,
+        version: &StoreVersion,
+    ) -> Result<StoreVersion, StoreError> {
+        let data = self.data(ledger)?;
+        // A patch with a version is refused if the object has another one, and touches nothing that
+        // others have put beside the ledger.
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": version.0,
+                "annotations": {FORM: LEDGER_VERSION.to_string()},
+            },
+            "data": data,
+        });
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        match self
+            .api
+            .patch(&self.name, &parameters, &Patch::Merge(&patch))
+            .await
+            .map_err(ApiError::from)
+        {
+            Ok(map) => self.version(&map),
+            Err(error) if error.is_conflict() => Err(StoreError::Conflict),
+            Err(error) if error.is_not_found() => self.restore(data).await,
+            Err(error) => Err(self.unavailable("written", error)),
+        }
+    }
+}

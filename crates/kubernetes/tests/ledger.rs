@@ -1,0 +1,287 @@
+//! The ledger in a ConfigMap of a real cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use rig::{Rig, plan, rig};
+use serde_json::{Value, json};
+use stagelink_delivery::ledger::{Delivery, Ledger};
+use stagelink_delivery::ports::{LedgerStore as _, StoreError, StoreVersion};
+use stagelink_kubernetes::LedgerConfigMap;
+
+const NAME: &str = "shop-stagelink-ledger";
+
+async fn store(rig: &Rig) -> LedgerConfigMap {
+    LedgerConfigMap::new(&rig.cluster().await, NAME)
+}
+
+fn deliver(ledger: &mut Ledger, number: u64) {
+    let delivery = json!({
+        "number": number, "digest": format!("sha256:{}", "0".repeat(64)), "appVersion": "v1",
+        "attempts": [{
+            "number": 1, "operation": {"name": "0a1b2c3-1"}, "application": "shop-dev",
+            "startedAt": "2026-01-01T00:00:00Z",
+        }],
+    });
+    ledger
+        .deliveries
+        .push(serde_json::from_value::<Delivery>(delivery).unwrap());
+}
+
+async fn map(rig: &Rig) -> ConfigMap {
+    rig.api().get(NAME).await.unwrap()
+}
+
+async fn edit(rig: &Rig, patch: Value) {
+    let api: kube::Api<ConfigMap> = rig.api();
+    api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_ledger_is_made_kept_and_readable() {
+    let Some(rig) = rig("the ledger in a ConfigMap").await else {
+        return;
+    };
+    let store = store(&rig).await;
+    let plan = plan(&rig.namespace);
+    let (mut ledger, version) = store.load(&plan).await.unwrap();
+    let made = map(&rig).await;
+    assert_eq!(Some(ledger.id.0.clone()), made.metadata.uid);
+    assert_eq!(
+        (ledger.app.as_str(), ledger.stage.as_str()),
+        ("shop", "dev")
+    );
+    let labels = made.metadata.labels.unwrap();
+    assert_eq!(labels["app.kubernetes.io/managed-by"], "stagelink");
+
+    // What a person adds stays.
+    edit(
+        &rig,
+        json!({"metadata": {"labels": {"team": "shop"}}, "data": {"note": "mine"}}),
+    )
+    .await;
+    let error = store.save(&ledger, &version).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict), "{error}");
+    let error = store.load(&plan).await.unwrap_err();
+    assert!(
+        error.to_string().contains("it has no key ledger.json"),
+        "{error}"
+    );
+    edit(&rig, json!({"data": {"note": null}})).await;
+
+    let (_, version) = store.load(&plan).await.unwrap();
+    deliver(&mut ledger, 1);
+    let version = store.save(&ledger, &version).await.unwrap();
+    edit(&rig, json!({"data": {"note": "mine"}})).await;
+    let (read, newer) = store.load(&plan).await.unwrap();
+    assert_eq!(read, ledger);
+    assert_ne!(newer, version);
+    deliver(&mut ledger, 2);
+    store.save(&ledger, &newer).await.unwrap();
+    let kept = map(&rig).await;
+    assert_eq!(kept.metadata.labels.unwrap()["team"], "shop");
+    let data = kept.data.unwrap();
+    assert_eq!(data["note"], "mine");
+    assert!(data["ledger.json"].contains("\n      \"number\": 2,\n"));
+    let lines: Vec<&str> = data["summary"].lines().collect();
+    assert!(
+        lines[0].starts_with("2.1 open v1 - 2026-01-01T00:00:00Z - "),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 2);
+}
+
+#[tokio::test]
+async fn of_many_who_make_or_write_at_once_one_does() {
+    let Some(rig) = rig("hooks that share a ledger").await else {
+        return;
+    };
+    let plan = plan(&rig.namespace);
+    let mut stores = Vec::new();
+    for _ in 0..8 {
+        stores.push(store(&rig).await);
+    }
+    let loaded = join_all(stores.iter().map(|store| store.load(&plan))).await;
+    let loaded: Vec<_> = loaded.into_iter().map(Result::unwrap).collect();
+    assert!(loaded.iter().all(|one| *one == loaded[0]));
+
+    let saved = join_all(stores.iter().zip(&loaded).enumerate().map(
+        |(number, (store, (ledger, version)))| async move {
+            let mut ledger = ledger.clone();
+            deliver(&mut ledger, number as u64);
+            store.save(&ledger, version).await
+        },
+    ))
+    .await;
+    let written: Vec<usize> = (0..8).filter(|index| saved[*index].is_ok()).collect();
+    assert_eq!(written.len(), 1, "{saved:?}");
+    assert!(
+        saved
+            .iter()
+            .all(|one| matches!(one, Ok(_) | Err(StoreError::Conflict))),
+        "{saved:?}"
+    );
+    let (ledger, version) = stores[0].load(&plan).await.unwrap();
+    assert_eq!(ledger.deliveries[0].number, written[0] as u64);
+    assert_eq!(saved[written[0]].as_ref().ok(), Some(&version));
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_read_is_never_replaced() {
+    let Some(rig) = rig("damaged ledgers").await else {
+        return;
+    };
+    let store = store(&rig).await;
+    let plan = plan(&rig.namespace);
+    let (mut ledger, version) = store.load(&plan).await.unwrap();
+    deliver(&mut ledger, 1);
+    store.save(&ledger, &version).await.unwrap();
+    let whole = map(&rig).await.data.unwrap()["ledger.json"].clone();
+    let location = format!("ConfigMap {}/{NAME}", rig.namespace);
+    let mut newer: Value = serde_json::from_str(&whole).unwrap();
+    newer["version"] = json!(99);
+    for (broken, expected) in [
+        (
+            json!({"ledger.json": whole[..whole.len() / 2]}),
+            "is damaged: key ledger.json: EOF",
+        ),
+        (
+            json!({"ledger.json": ""}),
+            "is damaged: key ledger.json: EOF",
+        ),
+        (
+            json!({"ledger.json": "{\"version\": 1}"}),
+            "is damaged: key ledger.json: missing field",
+        ),
+        (
+            json!({"ledger.json": newer.to_string()}),
+            "has version 99, newer than this program reads",
+        ),
+        (
+            json!({"ledger.json": null, "summary": null}),
+            "is damaged: it has no key ledger.json",
+        ),
+    ] {
+        edit(&rig, json!({"data": broken})).await;
+        let before = map(&rig).await;
+        let text = store.load(&plan).await.unwrap_err().to_string();
+        assert!(
+            text.contains(&location) && text.contains(expected),
+            "{text}"
+        );
+        assert_eq!(map(&rig).await, before);
+    }
+    // A hook that has read it before does not write over it either.
+    let error = store.save(&ledger, &version).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict), "{error}");
+
+    edit(&rig, json!({"data": {"ledger.json": whole}})).await;
+    assert_eq!(store.load(&plan).await.unwrap().0, ledger);
+    edit(&rig, json!({"immutable": true})).await;
+    let (_, version) = store.load(&plan).await.unwrap();
+    deliver(&mut ledger, 2);
+    let error = store.save(&ledger, &version).await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(error.to_string().contains("cannot be written"), "{error}");
+    assert!(cause.contains("immutable"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_ledger_deleted_under_a_delivery_is_written_again() {
+    let Some(rig) = rig("a deleted ledger").await else {
+        return;
+    };
+    let (one, other) = (store(&rig).await, store(&rig).await);
+    let plan = plan(&rig.namespace);
+    let (mut ledger, version) = one.load(&plan).await.unwrap();
+    deliver(&mut ledger, 1);
+    let version = one.save(&ledger, &version).await.unwrap();
+    let api: kube::Api<ConfigMap> = rig.api();
+    api.delete(NAME, &DeleteParams::default()).await.unwrap();
+    let again = one.save(&ledger, &version).await.unwrap();
+    // With its id, so that the delivery's trace stays one.
+    assert_eq!(one.load(&plan).await.unwrap(), (ledger.clone(), again));
+    assert_ne!(map(&rig).await.metadata.uid, Some(ledger.id.0.clone()));
+
+    // Made anew by somebody else: theirs is read, not replaced.
+    api.delete(NAME, &DeleteParams::default()).await.unwrap();
+    let (fresh, _) = other.load(&plan).await.unwrap();
+    assert_ne!(fresh.id, ledger.id);
+    let error = one.save(&ledger, &version).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict), "{error}");
+    assert_eq!(one.load(&plan).await.unwrap().0, fresh);
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_so() {
+    let Some(rig) = rig("ledgers without rights").await else {
+        return;
+    };
+    let plan = plan(&rig.namespace);
+    let cause = |error: StoreError| std::error::Error::source(&error).unwrap().to_string();
+    let stranger = rig.cluster_as("stranger").await;
+    let store = LedgerConfigMap::new(&stranger, NAME);
+    let error = store.load(&plan).await.unwrap_err();
+    let text = error.to_string();
+    assert_eq!(
+        text,
+        format!(
+            "the ledger ConfigMap {}/{NAME} cannot be read",
+            rig.namespace
+        )
+    );
+    let cause_text = cause(error);
+    let expected = format!(
+        "configmaps \"{NAME}\" is forbidden: User \"system:serviceaccount:{}:stranger\" cannot get resource",
+        rig.namespace
+    );
+    assert!(cause_text.starts_with(&expected), "{cause_text}");
+    assert_eq!(stranger.calls().to_string(), "1 API call: get configmaps 1");
+
+    let unknown = rig.cluster_with_wrong_token().await;
+    let store = LedgerConfigMap::new(&unknown, NAME);
+    let cause_text = cause(store.load(&plan).await.unwrap_err());
+    assert!(cause_text.contains("401 Unauthorized"), "{cause_text}");
+
+    // Whoever may read but not write learns it when it writes.
+    LedgerConfigMap::new(&rig.cluster().await, NAME)
+        .load(&plan)
+        .await
+        .unwrap();
+    rig.create::<k8s_openapi::api::rbac::v1::Role>(json!({
+        "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
+    }))
+    .await;
+    rig.create::<k8s_openapi::api::rbac::v1::RoleBinding>(json!({
+        "metadata": {"name": "reader"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": rig.namespace}],
+    }))
+    .await;
+    let reader = LedgerConfigMap::new(&rig.cluster_as("reader").await, NAME);
+    let mut loaded = reader.load(&plan).await;
+    // The API server's authorizer learns of the role in a moment.
+    for _ in 0..50 {
+        if loaded.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        loaded = reader.load(&plan).await;
+    }
+    let (ledger, version) = loaded.unwrap();
+    let error = reader.save(&ledger, &version).await.unwrap_err();
+    assert!(error.to_string().ends_with("cannot be written"), "{error}");
+    assert!(cause(error).contains("cannot patch resource"));
+    let _: StoreVersion = version;
+}
