@@ -67,7 +67,6 @@ pub(crate) const RESULT: &str = "result.json";
 pub(crate) const LOG: &str = "log";
 pub(crate) const LOCK: &str = "lock";
 pub(crate) const PID: &str = "pid";
-const TASK: &str = "task.json";
 
 /// Runs the task in a folder to its end; the command line `stagelink-task supervise FOLDER`.
 ///
@@ -192,48 +191,28 @@ fn start(order: &RunOrder, log: &Path) -> io::Result<Child> {
     if let Some(folder) = &order.folder {
         command.current_dir(folder);
     }
-    let child = command.spawn()?;
-    if let Some(identity) = child.id().and_then(Identity::of)
-        && let Some(folder) = log.parent()
-    {
-        // Without it a task whose supervisor is killed is left alone.
-        let _ = serde_json::to_vec(&identity).map(|json| fs::write(folder.join(TASK), json));
-    }
-    Ok(child)
-}
-
-/// A process that is not mistaken for a later one with the same number.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
-    pid: u32,
-    /// When it started, in ticks since the machine did; field 22 of `/proc/PID/stat`.
-    started: String,
-}
-
-impl Identity {
-    /// The process with a number; none where there is no `/proc`, or if it has ended.
-    fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name before it may hold blanks and parentheses.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let started = fields.split_whitespace().nth(19)?.to_owned();
-        Some(Self { pid, started })
-    }
+    command.spawn()
 }
 
 /// Ends what is left of a task whose supervisor was killed, so that it never runs beside itself.
+///
+/// A task is known by the log that it writes to: that holds from its first moment on, and of no
+/// later process with the same number. Where there is no `/proc` it is left alone.
 pub(crate) fn end_orphan(folder: &Path) {
-    let task = fs::read(folder.join(TASK)).ok();
-    let Some(task) = task.and_then(|json| serde_json::from_slice::<Identity>(&json).ok()) else {
+    let Ok(log) = fs::canonicalize(folder.join(LOG)) else {
         return;
     };
-    if Identity::of(task.pid).as_ref() == Some(&task)
-        && let Some(group) = i32::try_from(task.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-    {
-        // It may have ended by itself in the meantime.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let writes = ["1", "2"].iter().any(|number| {
+            let file = process.path().join("fd").join(number);
+            fs::read_link(file).is_ok_and(|file| file == log)
+        });
+        let pid = || process.file_name().to_str()?.parse().ok();
+        if writes && let Some(pid) = pid().and_then(rustix::process::Pid::from_raw) {
+            // It may have ended by itself in the meantime.
+            let group = rustix::process::getpgid(Some(pid)).unwrap_or(pid);
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -306,9 +285,28 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_told_from_a_later_one() {
-        let mine = Identity::of(std::process::id()).unwrap();
-        assert_eq!(Identity::of(std::process::id()), Some(mine));
-        assert_eq!(Identity::of(u32::MAX), None);
+    fn what_writes_to_the_log_is_ended_with_its_group() {
+        use std::os::unix::process::CommandExt as _;
+
+        if !Path::new("/proc/self/fd").exists() {
+            return;
+        }
+        let start = |folder: &Path| {
+            let log = File::create(folder.join(LOG)).unwrap();
+            std::process::Command::new("sh")
+                .args(["-c", "sleep 60 >/dev/null 2>&1 & wait"])
+                .stdout(log)
+                .process_group(0)
+                .spawn()
+                .unwrap()
+        };
+        let (orphan, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut first, mut second) = (start(orphan.path()), start(other.path()));
+        end_orphan(orphan.path());
+        assert_eq!(describe(first.wait().unwrap()), "signal 9");
+        assert_eq!(second.try_wait().unwrap(), None);
+        end_orphan(other.path());
+        second.wait().unwrap();
+        end_orphan(&other.path().join("none"));
     }
 }
