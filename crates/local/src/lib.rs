@@ -14,9 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod json;
 mod ledger_file;
-mod mask;
 mod process;
 mod program;
 mod secret_folder;

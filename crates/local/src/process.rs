@@ -9,19 +9,17 @@ use stagelink_delivery::Outcome;
 use stagelink_delivery::ledger::ItemReport;
 use stagelink_delivery::ports::{ItemEnd, TaskRequest};
 use stagelink_keptn::TaskDefinitionSpec;
+use stagelink_tasks::{LOG_DETAIL, LogEnd};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::mask::masked;
 use crate::program::Program;
 use crate::supervisor::{
     LOCK, LOG, ORDER, PID, RESULT, RunEnd, RunOrder, RunResult, end_orphan, tail,
 };
 use crate::task_runner::LocalTasks;
 
-/// How much of a failed task's log reaches its message, in bytes.
-const LOG_TAIL: usize = 2_000;
-/// How much of a log is looked through for its last line, in bytes.
+/// How much of a log is looked through for its last lines, in bytes.
 const LOG_READ: u64 = 2 * 1024 * 1024;
 /// A supervisor that was killed itself is replaced this often.
 const SUPERVISORS: usize = 3;
@@ -74,7 +72,7 @@ impl LocalTasks {
                         return Ok(end(&STOPPED, definition, &folder, program));
                     }
                     end_orphan(&folder);
-                    self.start(task, definition, program, &folder, lock)?;
+                    self.start(definition, program, &folder, lock)?;
                 }
                 // A supervisor that an earlier hook started is at work.
                 Err(TryLockError::WouldBlock) => {}
@@ -105,7 +103,6 @@ impl LocalTasks {
     /// Starts a supervisor that takes the lock over.
     fn start(
         &self,
-        task: &TaskRequest<'_>,
         definition: &TaskDefinitionSpec,
         program: &Program,
         folder: &Path,
@@ -146,7 +143,6 @@ impl LocalTasks {
                 command.env(name, value);
             }
         }
-        command.env("TRACEPARENT", task.trace_parent.to_string());
         command.envs(
             program
                 .environment
@@ -227,25 +223,17 @@ fn end(
             format!("the command cannot be started: {why}"),
         ),
     };
-    let mut message = message;
-    if !message.is_empty() {
-        // Masked before it is cut, so that no part of a secret is left over.
-        let log = masked(tail(&folder.join(LOG), LOG_READ), &program.secrets);
-        let last = log.lines().rev().find(|line| !line.trim().is_empty());
-        if let Some(last) = last {
-            let last = last.trim();
-            let start = last.len().saturating_sub(LOG_TAIL);
-            let start = (start..=last.len()).find(|at| last.is_char_boundary(*at));
-            let last = start.map_or("", |start| &last[start..]);
-            message = format!("{message}: {last}");
+    let mut report = ItemReport {
+        reason: reason.to_owned(),
+        message,
+        ..ItemReport::default()
+    };
+    if !report.message.is_empty() {
+        let log = LogEnd::new(tail(&folder.join(LOG), LOG_READ), &program.secrets);
+        if !log.last_line.is_empty() {
+            report.message = format!("{}: {}", report.message, log.last_line);
+            report.details.insert(LOG_DETAIL.to_owned(), log.lines);
         }
     }
-    ItemEnd {
-        outcome,
-        report: ItemReport {
-            reason: reason.to_owned(),
-            message,
-            ..ItemReport::default()
-        },
-    }
+    ItemEnd { outcome, report }
 }

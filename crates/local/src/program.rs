@@ -1,20 +1,24 @@
 //! What a task runs on this machine: a container's command, or a function with its runtime.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::TaskRequest;
-use stagelink_keptn::{Container, FunctionSource, Runtime, TaskDefinitionSpec};
+use stagelink_keptn::{
+    Container, EnvironmentVariable, FunctionSource, Runtime, TaskDefinitionSpec,
+};
+use stagelink_tasks::{container_variables, function_variables};
 
-use crate::json::go_json;
 use crate::task_runner::{LocalTasks, Refusal};
+
+/// Name and value of each variable of a process.
+type Variables = Vec<(String, String)>;
 
 /// A command of this machine that a task stands for.
 pub(crate) struct Program {
     pub(crate) command: Vec<String>,
     pub(crate) folder: Option<PathBuf>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Variables,
     /// Texts that must not be seen in messages.
     pub(crate) secrets: Vec<String>,
     /// A script to be written before the command runs.
@@ -22,14 +26,14 @@ pub(crate) struct Program {
 }
 
 impl LocalTasks {
-    /// Name, value and whether it is secret, of a container's variables.
-    pub(crate) fn container_environment(
+    /// Name, value and whether it is secret, of a task's variables.
+    pub(crate) fn resolve(
         &self,
         task: &TaskRequest<'_>,
-        container: &Container,
+        given: &[EnvironmentVariable],
     ) -> Result<Vec<(String, String, bool)>, Refusal> {
         let mut variables = Vec::new();
-        for variable in &container.env {
+        for variable in given {
             let reference = variable
                 .value_from
                 .as_ref()
@@ -61,6 +65,19 @@ impl LocalTasks {
             }
         }
         Ok(variables)
+    }
+
+    /// The environment of a process, and what of it is secret.
+    fn environment(
+        &self,
+        task: &TaskRequest<'_>,
+        variables: &[EnvironmentVariable],
+    ) -> Result<(Variables, Vec<String>), Refusal> {
+        let resolved = self.resolve(task, variables)?;
+        let secrets = resolved.iter().filter(|(_, _, is_secret)| *is_secret);
+        let secrets = secrets.map(|(_, value, _)| value.clone()).collect();
+        let environment = resolved.into_iter().map(|(name, value, _)| (name, value));
+        Ok((environment.collect(), secrets))
     }
 
     fn secret(&self, name: &str, key: &str) -> Result<Option<String>, Refusal> {
@@ -98,15 +115,8 @@ impl LocalTasks {
             ));
         }
         self.allowed(task, executable)?;
-        let mut environment = Vec::new();
-        let mut secrets = Vec::new();
-        for (name, value, is_secret) in self.container_environment(task, container)? {
-            if is_secret {
-                secrets.push(value.clone());
-            }
-            environment.push((name, value));
-        }
-        environment.push(("KEPTN_CONTEXT".to_owned(), context(task)?));
+        let variables = container_variables(container, task).map_err(invalid)?;
+        let (environment, secrets) = self.environment(task, &variables)?;
         Ok(Program {
             command: container
                 .command
@@ -176,21 +186,8 @@ impl LocalTasks {
         self.allowed(task, program)?;
         let script = run.join(file);
         let path = script.to_string_lossy().into_owned();
-        let mut environment = Vec::new();
-        let mut secrets = Vec::new();
-        if !function.parameters.is_empty() {
-            environment.push(("DATA".to_owned(), to_json(&function.parameters)?));
-        }
-        environment.push(("KEPTN_CONTEXT".to_owned(), context(task)?));
-        environment.push(("CMD_ARGS".to_owned(), function.cmd_parameters.to_owned()));
-        if let Some(secret) = function.secret {
-            let value = self
-                .secret(secret, "SECURE_DATA")?
-                .ok_or_else(|| missing_secret(secret, "SECURE_DATA"))?;
-            secrets.push(value.clone());
-            environment.push(("SECURE_DATA".to_owned(), value));
-        }
-        environment.push(("SCRIPT".to_owned(), path.clone()));
+        let variables = function_variables(&function, &path, task).map_err(invalid)?;
+        let (environment, secrets) = self.environment(task, &variables)?;
         let mut command = vec![program.to_owned()];
         match function.runtime {
             Runtime::Python => {
@@ -233,14 +230,8 @@ fn missing_secret(name: &str, key: &str) -> Refusal {
     )
 }
 
-fn to_json(document: &BTreeMap<String, String>) -> Result<String, Refusal> {
-    go_json(document)
-        .map_err(|error| Refusal(Outcome::Error, "InvalidDefinition", error.to_string()))
-}
-
-fn context(task: &TaskRequest<'_>) -> Result<String, Refusal> {
-    go_json(&task.context)
-        .map_err(|error| Refusal(Outcome::Error, "InvalidDefinition", error.to_string()))
+fn invalid(error: serde_json::Error) -> Refusal {
+    Refusal(Outcome::Error, "InvalidDefinition", error.to_string())
 }
 
 fn is_command(executable: &str) -> bool {

@@ -2,7 +2,6 @@
 //! allowed it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use stagelink_delivery::Outcome;
@@ -61,32 +60,11 @@ impl LocalTasks {
         let mut environment = Environment::for_task(task);
         environment.resolve = self.settings.resolve.clone();
         environment.secure_data = self
-            .container_environment(task, container)?
+            .resolve(task, &container.env)?
             .into_iter()
             .find(|(name, _, _)| name == "SECURE_DATA")
             .map(|(_, value, _)| Secret::new(value));
-        let limit = definition.timeout().as_std();
-        let timeout = if limit.is_zero() {
-            Duration::from_secs(24 * 3600)
-        } else {
-            limit
-        };
-        // What runs in the hook is stopped through a token of its own when its time is up.
-        let stop = cancel.child_token();
-        let run = builtin::run(line, &environment, &stop);
-        tokio::pin!(run);
-        Ok(tokio::select! {
-            end = &mut run => end,
-            () = tokio::time::sleep(timeout) => {
-                stop.cancel();
-                let end = run.await;
-                let mut report = end.report;
-                "DeadlineExceeded".clone_into(&mut report.reason);
-                report.message =
-                    format!("it took longer than its timeout of {}: {}", definition.timeout(), report.message);
-                ItemEnd { outcome: Outcome::Error, report }
-            }
-        })
+        Ok(builtin::run_within(definition.timeout(), line, &environment, cancel).await)
     }
 }
 

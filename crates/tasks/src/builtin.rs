@@ -1,12 +1,19 @@
 //! Running the built-in tasks inside a hook.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::ItemEnd;
-use stagelink_keptn::{Container, EnvironmentVariable};
+use stagelink_keptn::{Container, EnvironmentVariable, GoDuration};
 use tokio_util::sync::CancellationToken;
 
+use crate::report::reason;
 use crate::{Command, CommandLine, Environment, load, promote, wait};
+
+/// A task whose definition sets no limit ends after this, as nothing else would end it.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Stagelink's task image, without tag and digest.
 pub const IMAGE: &str = "ghcr.io/stagelink/stagelink-task";
@@ -109,6 +116,36 @@ pub async fn run(
         Command::Load(arguments) => load::run(arguments, &resolve, cancel).await,
         Command::WaitForTarget(arguments) => wait::run(arguments, &resolve, cancel).await,
         Command::Promote(arguments) => promote::run(arguments, environment, cancel).await,
+    }
+}
+
+/// Like [`run`], within the timeout of the task's definition; zero is no limit.
+///
+/// A task that takes longer is stopped, and what it knows is told beside that.
+pub async fn run_within(
+    timeout: GoDuration,
+    line: &CommandLine,
+    environment: &Environment,
+    cancel: &CancellationToken,
+) -> ItemEnd {
+    let limit = match timeout.as_std() {
+        Duration::ZERO => LONGEST,
+        limit => limit,
+    };
+    // The task has a token of its own, so that its time can be up without anybody else's.
+    let stop = cancel.child_token();
+    let run = run(line, environment, &stop);
+    tokio::pin!(run);
+    tokio::select! {
+        end = &mut run => end,
+        () = tokio::time::sleep(limit) => {
+            stop.cancel();
+            let mut report = run.await.report;
+            reason::DEADLINE.clone_into(&mut report.reason);
+            report.message =
+                format!("it took longer than its timeout of {timeout}: {}", report.message);
+            ItemEnd { outcome: Outcome::Error, report }
+        }
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! They have one command line, `stagelink-task`. A hook runs them itself ([`builtin`]); under
 //! Keptn's operator the same arguments and environment run as a container ([`main`]). A task tells
-//! what it measured as numbers, which evaluations can ask for. This crate runs no foreign images
-//! and decides nothing about a delivery.
+//! what it measured as numbers, which evaluations can ask for.
+//!
+//! What is the same for every task, wherever it runs, is here too: its environment as Keptn gives it
+//! ([`container_variables`], [`function_variables`]), and its log as a report tells it ([`LogEnd`]).
+//! This crate runs no foreign images and decides nothing about a delivery.
 //!
 //! ```
 //! use stagelink_tasks::builtin;
@@ -19,8 +22,12 @@
 
 pub mod builtin;
 mod command;
+mod contract;
 mod environment;
+mod json;
 pub mod load;
+mod log;
+mod mask;
 mod promote;
 mod report;
 mod standalone;
@@ -28,6 +35,9 @@ mod status;
 pub mod wait;
 
 pub use command::{Command, CommandLine, Format};
+pub use contract::{container_variables, function_variables};
 pub use environment::{Environment, EnvironmentError};
+pub use log::{LOG_DETAIL, LogEnd};
+pub use mask::masked;
 pub use standalone::main;
 pub use status::ExpectedStatus;

@@ -4,7 +4,9 @@
 const SHORTEST_PART: usize = 4;
 
 /// A text without secrets: neither as a whole, nor a line of one, nor a value of one that is JSON.
-pub(crate) fn masked(text: String, secrets: &[String]) -> String {
+///
+/// Mask a text before it is cut, so that no part of a secret is left over.
+pub fn masked(text: String, secrets: &[String]) -> String {
     let mut hidden: Vec<String> = Vec::new();
     for secret in secrets {
         hidden.push(secret.clone());
