@@ -117,6 +117,8 @@ pub struct TaskRequest<'a> {
     pub delivery: u64,
     /// Number of the attempt.
     pub attempt: u64,
+    /// When an earlier run of the hook began it, if one did: it may be running, or have ended unseen.
+    pub begun_before: Option<Timestamp>,
     /// What the task is checked as.
     pub check_type: CheckType,
     /// The content of `KEPTN_CONTEXT`.

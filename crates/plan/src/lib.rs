@@ -19,5 +19,5 @@ mod traceparent;
 
 pub use build::{BuiltPlan, COMMIT_ID, Manifest, PlanSettings, build};
 pub use digest::ContentDigest;
-pub use plan::{PLAN_VERSION, Phases, Plan, PlanError, Source, Workload};
+pub use plan::{DefinitionMetadata, PLAN_VERSION, Phases, Plan, PlanError, Source, Workload};
 pub use traceparent::{SpanId, TraceId, TraceParent, TraceParentError};

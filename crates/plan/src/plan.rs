@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use stagelink_keptn::{
     EvaluationDefinitionSpec, MetricSpec, MetricsProviderSpec, TaskDefinitionSpec,
 };
@@ -77,6 +78,9 @@ pub struct Plan {
     /// The chart's own task definitions, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_definitions: BTreeMap<String, TaskDefinitionSpec>,
+    /// Labels and annotations of those of them that have any; Keptn copies them to the task's Job.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_metadata: BTreeMap<String, DefinitionMetadata>,
     /// The chart's own evaluation definitions, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evaluation_definitions: BTreeMap<String, EvaluationDefinitionSpec>,
@@ -86,6 +90,42 @@ pub struct Plan {
     /// The chart's own metrics providers, by `namespace/name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics_providers: BTreeMap<String, MetricsProviderSpec>,
+}
+
+/// Labels and annotations of a definition, without those by which tools keep their own books.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DefinitionMetadata {
+    /// Its labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Keys of tools that deploy a definition: on a Job they would say that the tool had deployed that.
+const BOOKKEEPING: [&str; 4] = [
+    "argocd.argoproj.io/",
+    "helm.sh/",
+    "kubectl.kubernetes.io/",
+    "meta.helm.sh/",
+];
+
+impl DefinitionMetadata {
+    /// What a resource's `metadata` has of them; what is not text is left out.
+    pub fn of(metadata: &Value) -> Self {
+        let texts = |field: &str| {
+            let all = metadata[field].as_object().into_iter().flatten();
+            all.filter(|(key, _)| !BOOKKEEPING.iter().any(|tool| key.starts_with(tool)))
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect()
+        };
+        Self {
+            labels: texts("labels"),
+            annotations: texts("annotations"),
+        }
+    }
 }
 
 /// Where a revision comes from (`ARGOCD_APP_SOURCE_*`).

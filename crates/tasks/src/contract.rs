@@ -111,6 +111,7 @@ mod tests {
             definition: Some(&definition),
             delivery: 1,
             attempt: 1,
+            begun_before: None,
             check_type: CheckType::Pre,
             context: KeptnContext {
                 app_name: "podtato-head".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use stagelink_plan::Phases;
 use tokio_util::sync::CancellationToken;
 
@@ -104,18 +105,19 @@ impl Run<'_> {
         self.engine
             .observer
             .phase_started(phase, scope.workload_name());
-        let items = self.start_items(scope, phase, definitions).await?;
-        let verdict = self.items(scope, phase, items).await?;
+        let (items, known) = self.start_items(scope, phase, definitions).await?;
+        let verdict = self.items(scope, phase, items, known).await?;
         self.end_phase(scope, phase, &verdict).await
     }
 
-    /// Notes all items of a phase as begun, in one write; gives their records.
+    /// Notes all items of a phase as begun, in one write; gives their records, and how many of them
+    /// an earlier run of the hook had noted.
     async fn start_items(
         &self,
         scope: Scope<'_>,
         phase: Phase,
         definitions: &[String],
-    ) -> Result<Vec<ItemRecord>, EngineError> {
+    ) -> Result<(Vec<ItemRecord>, usize), EngineError> {
         let now = self.engine.clock.now();
         let path = scope.path(phase);
         let check = phase.check_type().map_or("", |check| check.as_str());
@@ -136,11 +138,12 @@ impl Run<'_> {
         self.journal
             .change(|attempt| {
                 let Some(record) = scope.record(attempt, phase) else {
-                    return Vec::new();
+                    return (Vec::new(), 0);
                 };
                 record.started_at.get_or_insert(now);
                 record.state = State::Progressing;
-                for (definition, name) in definitions.iter().zip(&names).skip(record.items.len()) {
+                let known = record.items.len();
+                for (definition, name) in definitions.iter().zip(&names).skip(known) {
                     record.items.push(ItemRecord {
                         definition: definition.clone(),
                         name: name.clone(),
@@ -150,7 +153,7 @@ impl Run<'_> {
                         report: ItemReport::default(),
                     });
                 }
-                record.items.clone()
+                (record.items.clone(), known)
             })
             .await
     }
@@ -160,6 +163,7 @@ impl Run<'_> {
         scope: Scope<'_>,
         phase: Phase,
         items: Vec<ItemRecord>,
+        known: usize,
     ) -> Result<Verdict, EngineError> {
         let mut verdict: Verdict = (Outcome::Pass, None);
         let reports = self.reports();
@@ -168,7 +172,11 @@ impl Run<'_> {
         for (index, item) in items.iter().enumerate() {
             match item.outcome {
                 Some(outcome) => verdict = first_failure(verdict, outcome, item, &item.report),
-                None => running.push(self.item(scope, phase, index, item, &reports, &stop)),
+                None => {
+                    let begun_before = (index < known).then_some(item.started_at);
+                    let run = (index, item, begun_before);
+                    running.push(self.item(scope, phase, run, &reports, &stop));
+                }
             }
         }
         if !verdict.0.goes_on() {
@@ -190,8 +198,7 @@ impl Run<'_> {
         &self,
         scope: Scope<'_>,
         phase: Phase,
-        index: usize,
-        item: &ItemRecord,
+        (index, item, begun_before): (usize, &ItemRecord, Option<Timestamp>),
         reports: &BTreeMap<String, ItemReport>,
         stop: &CancellationToken,
     ) -> Result<(usize, ItemEnd), EngineError> {
@@ -209,7 +216,8 @@ impl Run<'_> {
             };
             self.engine.evaluator.evaluate(&request, stop).await
         } else {
-            self.task(scope, phase, item, reports, stop).await?
+            let run = (item, begun_before);
+            self.task(scope, phase, run, reports, stop).await?
         };
         // An item that was stopped because the hook must end is run again when the hook is.
         if self.cancel.is_cancelled() && !end.outcome.goes_on() {
@@ -236,7 +244,7 @@ impl Run<'_> {
         &self,
         scope: Scope<'_>,
         phase: Phase,
-        item: &ItemRecord,
+        (item, begun_before): (&ItemRecord, Option<Timestamp>),
         reports: &BTreeMap<String, ItemReport>,
         stop: &CancellationToken,
     ) -> Result<ItemEnd, EngineError> {
@@ -282,6 +290,7 @@ impl Run<'_> {
             definition: plan.task_definitions.get(&item.definition),
             delivery: self.journal.delivery(),
             attempt: self.journal.attempt(),
+            begun_before,
             check_type,
             context,
             trace_parent,

@@ -29,6 +29,14 @@ async fn a_stopped_hook_leaves_the_attempt_open_and_goes_on() {
         .await
         .unwrap();
     assert_eq!(end.outcome, Outcome::Pass);
+    // Only what had been begun is told to have been: its Job may be there, or be gone already.
+    let begun = lock(&world.begun_before).clone();
+    let again: Vec<&str> = begun
+        .iter()
+        .filter(|(_, before)| *before)
+        .map(|(definition, _)| definition.as_str())
+        .collect();
+    assert_eq!(again, ["load"], "{begun:?}");
     let mut ran = world.ran();
     ran.sort();
     ran.dedup();

@@ -30,6 +30,8 @@ pub(crate) struct World {
     /// What was run, in order: `<name>` when it ended.
     pub(crate) ran: Mutex<Vec<String>>,
     pub(crate) contexts: Mutex<Vec<Value>>,
+    /// Of each task that was run, in order, whether an earlier run of the hook had begun it.
+    pub(crate) begun_before: Mutex<Vec<(String, bool)>>,
     pub(crate) time: Mutex<i64>,
     /// The process dies at this save, counted down; before or after it is written.
     pub(crate) dies_at_save: Mutex<Option<(usize, bool)>>,
@@ -157,6 +159,8 @@ impl LedgerStore for World {
 impl TaskRunner for World {
     async fn run(&self, task: &TaskRequest<'_>, cancel: &CancellationToken) -> ItemEnd {
         lock(&self.contexts).push(serde_json::to_value(&task.context).unwrap_or_default());
+        let begun = (task.definition_name.to_owned(), task.begun_before.is_some());
+        lock(&self.begun_before).push(begun);
         self.end(task.name, task.definition_name, cancel).await
     }
 }

@@ -8,11 +8,12 @@ use stagelink_keptn::{
 };
 
 use super::Resource;
-use crate::{Phases, Plan};
+use crate::{DefinitionMetadata, Phases, Plan};
 
 #[derive(Default)]
 pub(super) struct Definitions {
     pub tasks: BTreeMap<String, TaskDefinitionSpec>,
+    pub task_metadata: BTreeMap<String, DefinitionMetadata>,
     pub evaluations: BTreeMap<String, EvaluationDefinitionSpec>,
     pub metrics: BTreeMap<String, MetricSpec>,
     pub providers: BTreeMap<String, MetricsProviderSpec>,
@@ -38,6 +39,11 @@ pub(super) fn collect(
                     && (at_home || !definitions.tasks.contains_key(&name))
                 {
                     check_task(resource, &spec, findings);
+                    let metadata = DefinitionMetadata::of(&resource.value["metadata"]);
+                    definitions.task_metadata.remove(&name);
+                    if metadata != DefinitionMetadata::default() {
+                        definitions.task_metadata.insert(name.clone(), metadata);
+                    }
                     definitions.tasks.insert(name, spec);
                 }
             }

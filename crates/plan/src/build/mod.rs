@@ -202,6 +202,7 @@ pub fn build(manifests: &[Manifest<'_>], settings: &PlanSettings) -> BuiltPlan {
         phases,
         workloads: found.workloads,
         task_definitions: definitions.tasks,
+        task_metadata: definitions.task_metadata,
         evaluation_definitions: definitions.evaluations,
         metrics: definitions.metrics,
         metrics_providers: definitions.providers,

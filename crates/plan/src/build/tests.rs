@@ -519,6 +519,30 @@ fn a_keptn_config_in_the_chart_counts_unless_a_parameter_says_else() {
 }
 
 #[test]
+fn labels_and_annotations_of_task_definitions_are_kept() {
+    let mut labelled = keptn(
+        "KeptnTaskDefinition",
+        "t",
+        json!({"container": {"name": "c"}}),
+    );
+    labelled["metadata"]["labels"] = json!({"team": "shop", "argocd.argoproj.io/instance": "shop"});
+    labelled["metadata"]["annotations"] = json!({
+        "container": "test", "number": 1, "helm.sh/hook": "pre-install",
+        "argocd.argoproj.io/hook": "PreSync", "kubectl.kubernetes.io/last-applied-configuration": "{}",
+    });
+    let plain = keptn(
+        "KeptnTaskDefinition",
+        "u",
+        json!({"container": {"name": "c"}}),
+    );
+    let plan = built(&[labelled, plain]).plan;
+    assert_eq!(
+        serde_json::to_value(&plan.task_metadata).unwrap(),
+        json!({"t": {"labels": {"team": "shop"}, "annotations": {"container": "test"}}})
+    );
+}
+
+#[test]
 fn definitions_at_home_come_before_those_elsewhere() {
     let mut far = keptn(
         "KeptnTaskDefinition",
