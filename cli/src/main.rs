@@ -19,7 +19,8 @@ mod summary;
 mod template;
 mod trace;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -28,7 +29,7 @@ use arguments::{Arguments, Command, Words};
 use exit::{CommandError, End, exit_code};
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    match Arguments::parse_from(words(std::env::args_os())).command {
         Command::Demo(arguments) => exit_code(demo::run(&arguments)),
         Command::Template(arguments) => exit_code(template::run(&arguments)),
         Command::Deliver(arguments) => exit_code(stage::run(&arguments)),
@@ -46,6 +47,26 @@ fn main() -> ExitCode {
         Command::Task(words) => stagelink_hooks::task(words.named("stagelink-task")),
         Command::DemoService(words) => stagelink_demo_service::main(words.named("demo-service")),
     }
+}
+
+/// The command line, also where this executable is called by the name of one of its programs: an
+/// image has it once, and links to it.
+fn words(mut given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let program = given.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().and_then(OsStr::to_str);
+    let words: &[&str] = match name {
+        Some("stagelink-cmp") => &["cmp"],
+        Some("stagelink-presync") => &["hook", "presync"],
+        Some("stagelink-postsync") => &["hook", "postsync"],
+        Some("stagelink-syncfail") => &["hook", "syncfail"],
+        Some("stagelink-task") => &["task"],
+        Some("demo-service") => &["demo-service"],
+        _ => &[],
+    };
+    std::iter::once(program)
+        .chain(words.iter().map(OsString::from))
+        .chain(given)
+        .collect()
 }
 
 /// Runs one of the hooks: `presync`, `postsync` or `syncfail`.
@@ -70,5 +91,32 @@ impl Words {
         let mut words = vec![OsString::from(program)];
         words.extend(self.words.iter().cloned());
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_links_name_chooses_the_program() {
+        for (given, expected) in [
+            (&["stagelink", "demo"][..], &["stagelink", "demo"][..]),
+            (
+                &["/bin/stagelink-task", "load"],
+                &["/bin/stagelink-task", "task", "load"],
+            ),
+            (
+                &["stagelink-presync"],
+                &["stagelink-presync", "hook", "presync"],
+            ),
+            (
+                &["./demo-service", "--help"],
+                &["./demo-service", "demo-service", "--help"],
+            ),
+            (&[], &[""]),
+        ] {
+            assert_eq!(words(given.iter().map(OsString::from)), expected);
+        }
     }
 }
