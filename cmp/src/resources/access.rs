@@ -48,7 +48,7 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str], names: &[String]) -> Va
     rule
 }
 
-/// Reading the workloads, by name.
+/// Reading the workloads, by name, and what their pods say when they do not become healthy.
 fn workload_rules(plan: &Plan) -> BTreeMap<&str, Vec<Value>> {
     let mut named: BTreeMap<(&str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
     for workload in &plan.workloads {
@@ -73,6 +73,10 @@ fn workload_rules(plan: &Plan) -> BTreeMap<&str, Vec<Value>> {
             &["get", "list", "watch"],
             &names,
         ));
+    }
+    for rules in rules.values_mut() {
+        // Pods have names that nobody knows before.
+        rules.push(rule("", &["pods"], &["list"], &[]));
     }
     rules
 }

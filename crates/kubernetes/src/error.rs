@@ -39,6 +39,12 @@ impl ApiError {
         self.status().is_some_and(kube::core::Status::is_conflict)
     }
 
+    /// Asking again will not help: the API server understood, and says no.
+    pub fn is_lasting(&self) -> bool {
+        let lasting = |status: &kube::core::Status| matches!(status.code, 400..=407 | 422);
+        self.status().is_some_and(lasting)
+    }
+
     /// RBAC or admission does not allow it.
     pub fn is_forbidden(&self) -> bool {
         self.status().is_some_and(kube::core::Status::is_forbidden)

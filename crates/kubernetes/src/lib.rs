@@ -8,8 +8,12 @@ mod error;
 mod ledger_config_map;
 mod ledger_summary;
 mod retry;
+mod secrets;
+mod workloads;
 
 pub use calls::ApiCalls;
 pub use client::{Cluster, ConnectError};
 pub use error::ApiError;
 pub use ledger_config_map::LedgerConfigMap;
+pub use secrets::ClusterSecrets;
+pub use workloads::ClusterWorkloads;

@@ -12,7 +12,7 @@ use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stagelink_kubernetes::Cluster;
-use stagelink_plan::Plan;
+use stagelink_plan::{Plan, Workload};
 
 /// A namespace of a real cluster.
 pub(crate) struct Rig {
@@ -198,6 +198,14 @@ pub(crate) fn plan(namespace: &str) -> Plan {
     serde_json::from_value(json!({
         "version": 1, "app": "shop", "appVersion": "v1", "stage": "dev", "application": "shop-dev",
         "namespace": namespace, "digest": digest,
+    }))
+    .unwrap()
+}
+
+/// A workload of the plan.
+pub(crate) fn workload(kind: &str, name: &str, namespace: &str) -> Workload {
+    serde_json::from_value(json!({
+        "name": name, "version": "v1", "kind": kind, "resource": name, "namespace": namespace,
     }))
     .unwrap()
 }

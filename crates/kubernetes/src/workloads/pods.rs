@@ -1,0 +1,248 @@
+//! What keeps a pod from being ready, in its own words.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+/// Waiting for these is what every pod does.
+const ORDINARY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// A selector as the API server takes it in a query.
+pub(crate) fn query(selector: &LabelSelector) -> String {
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector
+        .match_expressions
+        .iter()
+        .flatten()
+        .map(|expression| {
+            let key = &expression.key;
+            let values = expression.values.clone().unwrap_or_default().join(",");
+            match expression.operator.as_str() {
+                "In" => format!("{key} in ({values})"),
+                "NotIn" => format!("{key} notin ({values})"),
+                "DoesNotExist" => format!("!{key}"),
+                _ => key.clone(),
+            }
+        });
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+/// What the newest pod in trouble says.
+pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+    let mut pods: Vec<&Pod> = pods.into_iter().collect();
+    pods.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
+    pods.into_iter().find_map(|pod| {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        Some(format!("pod {name}: {}", problem(pod)?))
+    })
+}
+
+fn problem(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let mut containers = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten());
+    if let Some(problem) = containers.find_map(of_container) {
+        return Some(problem);
+    }
+    if status.phase.as_deref() == Some("Failed") {
+        return Some(joined(
+            status.reason.as_deref().unwrap_or("Failed"),
+            status.message.as_deref(),
+        ));
+    }
+    let conditions = status.conditions.iter().flatten();
+    for condition in conditions.filter(|condition| condition.status == "False") {
+        let text = || {
+            joined(
+                condition.reason.as_deref().unwrap_or(&condition.type_),
+                condition.message.as_deref(),
+            )
+        };
+        match condition.type_.as_str() {
+            "PodScheduled" => return Some(text()),
+            // Started, and yet not ready: its readiness probe.
+            "ContainersReady" if all_run(status.container_statuses.as_deref()) => {
+                return Some(text());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn all_run(containers: Option<&[ContainerStatus]>) -> bool {
+    containers.is_some_and(|containers| {
+        containers.iter().all(|container| {
+            let state = container.state.as_ref();
+            state.is_some_and(|state| state.running.is_some())
+        })
+    })
+}
+
+fn of_container(container: &ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref()?;
+    let last = container.last_state.as_ref();
+    let ended = state.terminated.as_ref().filter(|end| end.exit_code != 0);
+    let before = || last?.terminated.as_ref();
+    let named = |text: String| Some(format!("container {}: {text}", container.name));
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().unwrap_or_default();
+        if reason.is_empty() || ORDINARY.contains(&reason) {
+            return None;
+        }
+        let mut text = joined(reason, waiting.message.as_deref());
+        if let Some(end) = before() {
+            text = format!("{text}; it ended with exit code {}", end.exit_code);
+        }
+        return named(text);
+    }
+    let end = ended?;
+    let reason = end.reason.as_deref().unwrap_or("Error");
+    let mut text = format!("{reason}, exit code {}", end.exit_code);
+    if let Some(message) = end.message.as_deref().filter(|message| !message.is_empty()) {
+        text = joined(&text, Some(message));
+    }
+    named(text)
+}
+
+/// On one line, and not longer than a line may be.
+fn joined(reason: &str, message: Option<&str>) -> String {
+    let message = message.unwrap_or_default();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let short: String = words.join(" ").chars().take(300).collect();
+    if short.is_empty() {
+        return reason.to_owned();
+    }
+    format!("{reason}: {short}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(created: &str, status: Value) -> Pod {
+        let name = format!("web-{}", &created[8..10]);
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "creationTimestamp": created}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn container(state: Value, last: Value) -> Value {
+        json!({"name": "main", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+               "state": state, "lastState": last})
+    }
+
+    const DAY: &str = "2026-01-01T00:00:00Z";
+
+    #[test]
+    fn a_pod_says_what_is_wrong_with_it() {
+        let one =
+            |state: Value, last: Value| json!({"containerStatuses": [container(state, last)]});
+        let running = json!({"running": {"startedAt": DAY}});
+        for (status, expected) in [
+            (json!({}), None),
+            (
+                one(
+                    json!({"waiting": {"reason": "ContainerCreating"}}),
+                    json!({}),
+                ),
+                None,
+            ),
+            (one(running.clone(), json!({})), None),
+            (
+                one(
+                    json!({"terminated": {"exitCode": 0, "reason": "Completed"}}),
+                    json!({}),
+                ),
+                None,
+            ),
+            (
+                one(
+                    json!({"waiting": {"reason": "ErrImagePull", "message": "no\n such   image"}}),
+                    json!({}),
+                ),
+                Some("container main: ErrImagePull: no such image"),
+            ),
+            (
+                one(
+                    json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}),
+                    json!({"terminated": {"exitCode": 3, "reason": "Error"}}),
+                ),
+                Some("container main: CrashLoopBackOff: back-off 10s; it ended with exit code 3"),
+            ),
+            (
+                one(
+                    json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+                    json!({}),
+                ),
+                Some("container main: OOMKilled, exit code 137"),
+            ),
+            (
+                json!({"initContainerStatuses": [container(
+                    json!({"terminated": {"exitCode": 1, "reason": "Error", "message": "no database"}}), json!({}))]}),
+                Some("container main: Error, exit code 1: no database"),
+            ),
+            (
+                json!({"conditions": [{"type": "PodScheduled", "status": "False",
+                    "reason": "Unschedulable", "message": "0/1 nodes are available"}]}),
+                Some("Unschedulable: 0/1 nodes are available"),
+            ),
+            (
+                json!({"containerStatuses": [container(running.clone(), json!({}))],
+                    "conditions": [{"type": "ContainersReady", "status": "False",
+                        "reason": "ContainersNotReady", "message": "containers with unready status: [main]"}]}),
+                Some("ContainersNotReady: containers with unready status: [main]"),
+            ),
+            (
+                json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
+                Some("Evicted: low on memory"),
+            ),
+        ] {
+            let shown = status.to_string();
+            assert_eq!(problem(&pod(DAY, status)).as_deref(), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_newest_pod_in_trouble_is_told_of() {
+        let broken = |reason: &str| json!({"containerStatuses": [container(json!({"waiting": {"reason": reason}}), json!({}))]});
+        let pods = [
+            pod("2026-01-01T00:00:00Z", broken("Old")),
+            pod("2026-01-03T00:00:00Z", json!({})),
+            pod("2026-01-02T00:00:00Z", broken("New")),
+        ];
+        assert_eq!(
+            trouble(&pods).as_deref(),
+            Some("pod web-02: container main: New")
+        );
+        assert_eq!(trouble(&pods[1..2]), None);
+    }
+
+    #[test]
+    fn a_selector_becomes_a_query() {
+        let selector = serde_json::from_value(json!({
+            "matchLabels": {"app": "web", "tier": "front"},
+            "matchExpressions": [
+                {"key": "a", "operator": "In", "values": ["1", "2"]},
+                {"key": "b", "operator": "NotIn", "values": ["3"]},
+                {"key": "c", "operator": "Exists"},
+                {"key": "d", "operator": "DoesNotExist"},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(
+            query(&selector),
+            "app=web,tier=front,a in (1,2),b notin (3),c,!d"
+        );
+        assert_eq!(query(&LabelSelector::default()), "");
+    }
+}

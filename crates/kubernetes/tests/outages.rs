@@ -1,0 +1,152 @@
+//! An API server that hangs, is away, or comes back: nothing is lost, and nothing waits for ever.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use kube::api::{Patch, PatchParams};
+use rig::{Rig, plan, rig, workload};
+use serde_json::json;
+use stagelink_delivery::Outcome;
+use stagelink_delivery::ports::{LedgerStore as _, WorkloadWatcher as _};
+use stagelink_kubernetes::{ClusterWorkloads, LedgerConfigMap};
+use tokio_util::sync::CancellationToken;
+
+/// What a test does to the API server must not meet another.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Waits until the controllers have found the API server again: other tests need them.
+async fn settle(rig: &Rig) {
+    rig.create::<ReplicaSet>(json!({
+        "metadata": {"name": "settled"},
+        "spec": {
+            "replicas": 0, "selector": {"matchLabels": {"app": "settled"}},
+            "template": {
+                "metadata": {"labels": {"app": "settled"}},
+                "spec": {"containers": [{"name": "main", "image": "none"}]},
+            },
+        },
+    }))
+    .await;
+    let workloads = ClusterWorkloads::new(&rig.cluster().await);
+    let settled = workload("ReplicaSet", "settled", &rig.namespace);
+    let patience = Duration::from_secs(60);
+    let end = workloads
+        .wait_until_deployed(&settled, patience, &CancellationToken::new())
+        .await;
+    assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
+}
+
+#[tokio::test]
+async fn an_api_server_that_hangs_is_waited_for() {
+    let Some(rig) = rig("an API server that hangs").await else {
+        return;
+    };
+    let _turn = TURN.lock().await;
+    let cluster = rig.cluster().await;
+    let store = LedgerConfigMap::new(&cluster, "ledger");
+    let plan = plan(&rig.namespace);
+    let (ledger, version) = store.load(&plan).await.unwrap();
+    let server = rig.api_server();
+    let start = Instant::now();
+    server.signal("STOP");
+    let (saved, ()) = tokio::join!(store.save(&ledger, &version), async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        server.signal("CONT");
+    });
+    let waited = start.elapsed();
+    assert_eq!(store.load(&plan).await.unwrap(), (ledger, saved.unwrap()));
+    assert!(
+        waited >= Duration::from_secs(4) && waited < Duration::from_secs(8),
+        "{waited:?}"
+    );
+    // One request, that waited: nothing was sent twice.
+    assert_eq!(cluster.calls().counts()["patch configmaps"], 1);
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_away_comes_back() {
+    let Some(rig) = rig("an API server that is killed").await else {
+        return;
+    };
+    let _turn = TURN.lock().await;
+    let cluster = rig.cluster().await;
+    let store = LedgerConfigMap::new(&cluster, "ledger");
+    let plan = plan(&rig.namespace);
+    let (ledger, version) = store.load(&plan).await.unwrap();
+    let server = rig.api_server();
+    server.signal("KILL");
+    let (saved, back) = tokio::join!(store.save(&ledger, &version), async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        server.start_again(&rig);
+        Instant::now()
+    });
+    let late = back.elapsed();
+    assert_eq!(store.load(&plan).await.unwrap(), (ledger, saved.unwrap()));
+    assert!(
+        late < Duration::from_secs(20),
+        "{late:?} after it was started again"
+    );
+    assert!(
+        cluster.calls().counts()["patch configmaps"] > 3,
+        "{}",
+        cluster.calls()
+    );
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_when_the_api_server_is_back() {
+    let Some(rig) = rig("a watch over a restart").await else {
+        return;
+    };
+    let _turn = TURN.lock().await;
+    let cluster = rig.cluster().await;
+    // No pods are needed: it is done when it is to have none.
+    rig.create::<StatefulSet>(json!({
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 1, "serviceName": "web", "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "main", "image": "none"}], "nodeName": "nowhere"},
+            },
+        },
+    }))
+    .await;
+    let workloads = ClusterWorkloads::new(&cluster);
+    let web = workload("StatefulSet", "web", &rig.namespace);
+    let cancel = CancellationToken::new();
+    let timeout = Duration::from_secs(90);
+    let (end, ()) = tokio::join!(
+        workloads.wait_until_deployed(&web, timeout, &cancel),
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let server = rig.api_server();
+            server.signal("KILL");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            server.start_again(&rig);
+            let api: kube::Api<StatefulSet> = rig.api();
+            let none = json!({"spec": {"replicas": 0}});
+            // Until it is ready.
+            while let Err(error) = api
+                .patch("web", &PatchParams::default(), &Patch::Merge(&none))
+                .await
+            {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                assert!(!error.to_string().contains("Forbidden"), "{error}");
+            }
+        }
+    );
+    assert_eq!((end.outcome, end.reason), (Outcome::Pass, None));
+    settle(&rig).await;
+    let calls = cluster.calls();
+    assert!(calls.counts()["watch statefulsets"] > 1, "{calls}");
+    assert!(calls.total() < 40, "{calls}");
+}
