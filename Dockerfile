@@ -7,7 +7,7 @@ RUN target=$(rustc -vV | sed -n 's/^host: //p') \
     && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" -p stagelink -p stagelink-cmp --bins \
     && mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/tmp \
     && cp "target/$target/release/stagelink" "target/$target/release/stagelink-cmp" /image/usr/local/bin/ \
-    && for program in stagelink-presync stagelink-postsync stagelink-syncfail stagelink-task demo-service; do \
+    && for program in stagelink-presync stagelink-postsync stagelink-syncfail stagelink-task stagelink-askpass demo-service; do \
          ln -s stagelink "/image/usr/local/bin/$program"; done \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && cp plugin.yaml LICENSE NOTICE /image/etc/ \

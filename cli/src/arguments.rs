@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// A built-in task (`stagelink-task`)
     #[command(hide = true, disable_help_flag = true)]
     Task(Words),
+    /// What git asks for user name and password (`stagelink-askpass`)
+    #[command(hide = true, disable_help_flag = true)]
+    Askpass(Words),
     /// The demo's HTTP service
     #[command(hide = true, disable_help_flag = true, name = "demo-service")]
     DemoService(Words),

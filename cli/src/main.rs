@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Cmp(words) => stagelink_cmp::run(words.named("stagelink-cmp")),
         Command::Hook(words) => hook(&words),
         Command::Task(words) => stagelink_hooks::task(words.named("stagelink-task")),
+        Command::Askpass(words) => askpass(&words),
         Command::DemoService(words) => stagelink_demo_service::main(words.named("demo-service")),
     }
 }
@@ -60,6 +61,7 @@ fn words(mut given: impl Iterator<Item = OsString>) -> Vec<OsString> {
         Some("stagelink-postsync") => &["hook", "postsync"],
         Some("stagelink-syncfail") => &["hook", "syncfail"],
         Some("stagelink-task") => &["task"],
+        Some("stagelink-askpass") => &["askpass"],
         Some("demo-service") => &["demo-service"],
         _ => &[],
     };
@@ -83,6 +85,19 @@ fn hook(words: &Words) -> ExitCode {
         }
     };
     stagelink_hooks::main(hook, words.words.clone())
+}
+
+/// Answers git's question for a user name or a password.
+fn askpass(words: &Words) -> ExitCode {
+    let question = words.words.first().and_then(|word| word.to_str());
+    let answer = stagelink_promotion::git::askpass(question.unwrap_or_default(), |name| {
+        std::env::var(name).ok()
+    });
+    match answer {
+        Some(answer) => exit_code(output::text(&format!("{answer}\n")).map(|()| End::Passed)),
+        // Git then says that it was not let in.
+        None => ExitCode::FAILURE,
+    }
 }
 
 impl Words {

@@ -126,6 +126,11 @@ pub struct PromoteArguments {
     #[arg(long, value_name = "PROGRAM", default_value = "git")]
     pub git: PathBuf,
 
+    /// A program that answers git's question for user name and password, where there is no shell:
+    /// stagelink-askpass.
+    #[arg(long, value_name = "PROGRAM", env = "STAGELINK_GIT_ASKPASS")]
+    pub git_askpass: Option<PathBuf>,
+
     /// The workflow to start with --mode=github-workflow: its file name or number.
     #[arg(long, value_name = "FILE", default_value = "promote.yaml")]
     pub workflow: String,
@@ -312,6 +317,7 @@ impl PromoteArguments {
         };
         target.ssh_key.clone_from(&self.ssh_key);
         target.ssh_known_hosts.clone_from(&self.ssh_known_hosts);
+        target.askpass.clone_from(&self.git_askpass);
         target.git.clone_from(&self.git);
         target.timeout = self.timeout;
         target.attempts = self.attempts;

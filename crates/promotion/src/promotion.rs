@@ -86,6 +86,9 @@ pub struct GitTarget {
     pub attempts: u32,
     /// The program.
     pub git: std::path::PathBuf,
+    /// A program that answers git as [`askpass`](crate::git::askpass) does. Without it git gets a
+    /// credential helper, which it runs with a shell.
+    pub askpass: Option<std::path::PathBuf>,
     /// Opens a change for the pushed branch; none ends with the branch.
     pub forge: Option<Arc<dyn Forge>>,
 }
@@ -105,6 +108,7 @@ impl GitTarget {
             timeout: DEFAULT_TIMEOUT,
             attempts: DEFAULT_ATTEMPTS,
             git: "git".into(),
+            askpass: None,
             forge: None,
         }
     }

@@ -417,6 +417,35 @@ async fn credentials_reach_the_server_and_nobody_else() {
         .unwrap();
     assert!(!std::path::Path::new(folder).parent().unwrap().exists());
 
+    // The same where there is no shell for a helper: git asks a program.
+    let v2b = world.release("v2b");
+    let asked = world.folder.path().join("asked");
+    let askpass = world.folder.path().join("bin/askpass");
+    executable(
+        &askpass,
+        &format!(
+            "#!/bin/sh\nprintf '%s %s\\n' \"$STAGELINK_GIT_ORIGIN_0\" \"$1\" >>{}\n\
+             case $1 in U*) echo \"$STAGELINK_GIT_USERNAME_0\";; P*) echo \"$STAGELINK_GIT_PASSWORD_0\";; esac\n",
+            asked.display()
+        ),
+    );
+    std::fs::remove_file(&log).unwrap();
+    target.askpass = Some(askpass);
+    run(&promotion(&v2b), &target).await.unwrap();
+    assert!(world.show(BRANCH, "prod/values.yaml").contains("v2b"));
+    let noted = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        !noted.contains("helper") && !noted.contains("s3cret"),
+        "{noted}"
+    );
+    let asked = std::fs::read_to_string(&asked).unwrap();
+    for question in [
+        format!("http://{address} Username for 'http://{address}': \n"),
+        format!("http://{address} Password for 'http://me@{address}': \n"),
+    ] {
+        assert!(asked.contains(&question), "{asked}");
+    }
+
     // In the address, as people have it: the address is never shown with it.
     let v3 = world.release("v3");
     let mut target = GitTarget::new(

@@ -77,13 +77,7 @@ impl RepositoryUrl {
 
     /// Host and scheme, for which alone credentials are given out: `https://example.org:8443`.
     pub(crate) fn origin(&self) -> Option<String> {
-        let url = Url::parse(&self.text).ok()?;
-        let host = url.host_str()?;
-        let port = url
-            .port()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        Some(format!("{}://{host}{port}", url.scheme()))
+        origin_of(&self.text)
     }
 
     /// The page on which a change from `branch` to `base` is looked at, where that is known.
@@ -112,6 +106,17 @@ impl RepositoryUrl {
         }
         Ok(())
     }
+}
+
+/// Host and scheme of an address.
+pub(super) fn origin_of(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let host = url.host_str()?;
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    Some(format!("{}://{host}{port}", url.scheme()))
 }
 
 impl FromStr for RepositoryUrl {

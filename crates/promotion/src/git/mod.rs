@@ -4,6 +4,7 @@
 //! tree is touched. A commit is made on top of the base branch's head and pushed with a lease: if
 //! somebody pushed in the meantime, everything is looked at anew and the values are edited again.
 
+mod askpass;
 mod location;
 mod process;
 mod refusal;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use askpass::askpass;
 pub use location::{Credentials, RepositoryUrl, RepositoryUrlError, Transport};
 
 use self::process::Git;

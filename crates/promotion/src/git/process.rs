@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::askpass::{PLACES, Variables};
 use super::location::{Credentials, RepositoryUrl};
 use crate::PromotionError;
 use crate::promotion::GitTarget;
@@ -118,7 +119,7 @@ impl<'a> Git<'a> {
     }
 
     /// Sees to it that git is told the credentials of a repository: only for its host, and by a
-    /// helper that reads them from its environment, so that they are in no file.
+    /// helper or a program that reads them from its environment, so that they are in no file.
     fn add_credentials(
         &mut self,
         url: &RepositoryUrl,
@@ -139,11 +140,16 @@ impl<'a> Git<'a> {
                 setting: "--repository",
                 problem: error.to_string(),
             })?;
-        let (user, password) = match self.credentials.len() {
-            0 => ("STAGELINK_GIT_USERNAME_0", "STAGELINK_GIT_PASSWORD_0"),
-            _ => ("STAGELINK_GIT_USERNAME_1", "STAGELINK_GIT_PASSWORD_1"),
-        };
-        if let Some(origin) = url.origin() {
+        let Variables {
+            origin: origin_name,
+            username: user,
+            password,
+        } = PLACES[self.credentials.len().min(PLACES.len() - 1)];
+        let origin = url.origin();
+        if target.askpass.is_some() {
+            self.environment
+                .extend(origin.map(|origin| (origin_name, origin.into())));
+        } else if let Some(origin) = origin {
             config.push_str(&format!(
                 "[credential \"{origin}\"]\n\thelper = \"!f() {{ test \\\"$1\\\" = get || exit 0; \
                  printf 'username=%s\\\\npassword=%s\\\\n' \\\"${user}\\\" \\\"${password}\\\"; }}; f\"\n"
@@ -320,7 +326,13 @@ fn environment(
         ("GIT_ATTR_NOSYSTEM", "1".into()),
         // Nobody is there to answer.
         ("GIT_TERMINAL_PROMPT", "0".into()),
-        ("GIT_ASKPASS", "true".into()),
+        (
+            "GIT_ASKPASS",
+            target
+                .askpass
+                .as_ref()
+                .map_or_else(|| "true".into(), |program| program.as_os_str().to_owned()),
+        ),
         ("SSH_ASKPASS", "true".into()),
         ("GIT_ALLOW_PROTOCOL", "file:http:https:ssh".into()),
         ("GIT_LITERAL_PATHSPECS", "1".into()),
