@@ -16,7 +16,8 @@ pub struct Arguments {
     /// The ledger; made if it is not there
     #[arg(long, value_name = "FILE", env = "STAGELINK_LEDGER")]
     pub ledger: PathBuf,
-    /// What is common to the names of the sync operation's Jobs: REVISION-START
+    /// Name of this hook's Job, or what is common to the names of the sync operation's Jobs:
+    /// REVISION-START
     #[arg(long, value_name = "NAME", env = "STAGELINK_OPERATION")]
     pub operation: String,
     /// UID of this hook's Job; another one under the same operation is an automatic retry

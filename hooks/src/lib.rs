@@ -11,6 +11,7 @@
 
 mod arguments;
 mod export;
+mod operation;
 mod report;
 mod run;
 

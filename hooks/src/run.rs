@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Arguments;
 use crate::export::export;
+use crate::operation::Operation;
 use crate::report::{Lines, terminate};
 
 /// Why a hook could not be carried out.
@@ -166,8 +167,10 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         observer: &Lines,
         options: &options,
     };
+    let operation = Operation::of(&arguments.operation);
     let identity = HookIdentity {
-        operation: arguments.operation.clone(),
+        operation: operation.name,
+        started_at: operation.started_at,
         job_uid: arguments.job_uid.clone(),
     };
     let cancel = CancellationToken::new();

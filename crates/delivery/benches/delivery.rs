@@ -112,6 +112,7 @@ fn delivery(criterion: &mut Criterion) {
                 for hook in [Hook::PreSync, Hook::PostSync] {
                     let identity = HookIdentity {
                         operation: "bench".to_owned(),
+                        started_at: None,
                         job_uid: hook.as_str().to_owned(),
                     };
                     let end = engine.run(hook, &plan, &identity, &cancel).await;

@@ -271,60 +271,9 @@ impl Ledger {
             .iter_mut()
             .find(|candidate| candidate.number == attempt)
     }
-
-    /// Forgets what is too old to matter, so that the ledger stays small enough for a ConfigMap.
-    /// The newest attempt stays, and the newest that passed: it tells what is in the stage. Numbers
-    /// are never used again.
-    pub fn compact(&mut self) {
-        let newest = self.deliveries.last().and_then(|delivery| {
-            let attempt = delivery.attempts.last()?;
-            Some((delivery.number, attempt.number))
-        });
-        let kept = [newest, self.newest_passed()];
-        let excess = self.deliveries.len().saturating_sub(KEPT_DELIVERIES);
-        // From the newest on, each attempt stays as long as there is room for it.
-        let mut room = KEPT_BYTES;
-        for (index, delivery) in self.deliveries.iter_mut().enumerate().rev() {
-            let number = delivery.number;
-            let mut attempts: Vec<Attempt> = Vec::new();
-            for attempt in std::mem::take(&mut delivery.attempts).into_iter().rev() {
-                room = room.saturating_sub(attempt.size());
-                let has_room = index >= excess && attempts.len() < KEPT_ATTEMPTS && room > 0;
-                if has_room || kept.contains(&Some((number, attempt.number))) {
-                    attempts.push(attempt);
-                }
-            }
-            attempts.reverse();
-            delivery.attempts = attempts;
-        }
-        self.deliveries
-            .retain(|delivery| !delivery.attempts.is_empty());
-    }
-
-    /// Numbers of the newest delivery that passed and of its attempt.
-    fn newest_passed(&self) -> Option<(u64, u64)> {
-        self.deliveries.iter().rev().find_map(|delivery| {
-            let passed = |attempt: &&Attempt| attempt.outcome.is_some_and(Outcome::goes_on);
-            let attempt = delivery.attempts.iter().rev().find(passed)?;
-            Some((delivery.number, attempt.number))
-        })
-    }
 }
 
-/// Deliveries that a ledger keeps.
-const KEPT_DELIVERIES: usize = 30;
-/// Attempts that a delivery keeps.
-const KEPT_ATTEMPTS: usize = 10;
-/// Bytes of JSON that are kept of older attempts: a ConfigMap holds a megabyte, and the newest
-/// attempt still grows.
-const KEPT_BYTES: usize = 600_000;
-
 impl Attempt {
-    /// Bytes of its JSON.
-    fn size(&self) -> usize {
-        serde_json::to_vec(self).map_or(0, |json| json.len())
-    }
-
     /// All phases, the app's and the workloads'.
     pub fn all_phases(&self) -> impl Iterator<Item = &PhaseRecord> {
         self.phases

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod ports;
 pub mod status;
 
+mod compaction;
 mod name;
 mod outcome;
 mod phase;

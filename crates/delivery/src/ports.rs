@@ -74,6 +74,18 @@ pub enum StoreError {
         /// The version that was found.
         found: u32,
     },
+    /// What one attempt tells is more than the place can hold.
+    #[error(
+        "the ledger {location} would have {size} bytes and may have {limit}; deliver fewer workloads and tasks by one app"
+    )]
+    TooLarge {
+        /// File or resource.
+        location: String,
+        /// What it would have.
+        size: usize,
+        /// What it may have.
+        limit: usize,
+    },
     /// Reading or writing failed.
     #[error("the ledger {location} cannot be {action}")]
     Unavailable {

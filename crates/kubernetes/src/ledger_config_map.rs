@@ -26,9 +26,12 @@ const FORM: &str = "stagelink/ledger-version";
 /// Who writes, in `managedFields`.
 const MANAGER: &str = "stagelink";
 
-/// A ledger in JSON that is laid out for people, in bytes, up to which it is written like that; above
-/// it is written on one line. A ConfigMap holds 1 MiB with everything.
-const LAID_OUT: usize = 700_000;
+/// Bytes of a ledger, laid out for people, above which it is compacted; what is still longer, because
+/// its newest attempt is, is written on one line. A ConfigMap holds 1 MiB with everything.
+const ROOM: usize = 700_000;
+
+/// Bytes above which a ledger cannot be written.
+const LIMIT: usize = 1_000_000;
 
 /// How often a ConfigMap is looked for that is deleted as soon as it is there.
 const TRIES: usize = 5;
@@ -157,8 +160,20 @@ impl LedgerConfigMap {
     fn data(&self, ledger: &Ledger) -> Result<serde_json::Value, StoreError> {
         let failed = |error| self.unavailable("written", kube::Error::SerdeError(error));
         let mut json = serde_json::to_string_pretty(ledger).map_err(failed)?;
-        if json.len() > LAID_OUT {
-            json = serde_json::to_string(ledger).map_err(failed)?;
+        if json.len() > ROOM {
+            let mut smaller = ledger.clone();
+            smaller.compact_to(ROOM);
+            json = serde_json::to_string_pretty(&smaller).map_err(failed)?;
+            if json.len() > ROOM {
+                json = serde_json::to_string(&smaller).map_err(failed)?;
+            }
+        }
+        if json.len() > LIMIT {
+            return Err(StoreError::TooLarge {
+                location: self.location(),
+                size: json.len(),
+                limit: LIMIT,
+            });
         }
         Ok(json!({LEDGER: json, SUMMARY: summary(ledger)}))
     }

@@ -285,3 +285,60 @@ async fn who_may_not_is_told_so() {
     assert!(cause(error).contains("cannot patch resource"));
     let _: StoreVersion = version;
 }
+
+#[tokio::test]
+async fn a_long_ledger_is_kept_small() {
+    let Some(rig) = rig("a long ledger").await else {
+        return;
+    };
+    let store = store(&rig).await;
+    let plan = plan(&rig.namespace);
+    let (mut ledger, version) = store.load(&plan).await.unwrap();
+    let item = json!({
+        "definition": "check", "name": "check-1", "startedAt": "2026-01-01T00:00:00Z",
+        "endedAt": "2026-01-01T00:00:01Z", "outcome": "fail", "message": "x".repeat(5000),
+    });
+    let phase = |items: usize| {
+        serde_json::from_value(json!({
+            "phase": "AppPreDeployTasks", "outcome": "fail", "items": vec![item.clone(); items],
+        }))
+        .unwrap()
+    };
+    for number in 1..=30 {
+        deliver(&mut ledger, number);
+        ledger.deliveries[number as usize - 1].attempts[0].phases = vec![phase(10)];
+    }
+    let before = serde_json::to_vec_pretty(&ledger).unwrap().len();
+    assert!(before > 1_500_000, "{before}");
+    // More than an API server takes, had nothing been forgotten.
+    for delivery in &mut ledger.deliveries[..29] {
+        let attempt = &mut delivery.attempts[0];
+        attempt.ended_at = Some(attempt.started_at);
+        attempt.outcome = Some(stagelink_delivery::Outcome::Fail);
+    }
+    let version = store.save(&ledger, &version).await.unwrap();
+    let (kept, _) = store.load(&plan).await.unwrap();
+    assert_eq!(kept.deliveries.len(), 30);
+    assert_eq!(kept.deliveries[29], ledger.deliveries[29]);
+    assert_eq!(kept.deliveries[28], ledger.deliveries[28]);
+    assert!(kept.deliveries[0].attempts[0].phases.is_empty());
+    let size = map(&rig).await.data.unwrap()["ledger.json"].len();
+    assert!(size < 700_000 && size > 600_000, "{size}");
+
+    // What one attempt tells can be too much.
+    ledger.deliveries[29].attempts[0].phases = vec![phase(160)];
+    let version = store.save(&ledger, &version).await.unwrap();
+    let text = map(&rig).await.data.unwrap()["ledger.json"].clone();
+    assert!(
+        text.len() > 800_000 && text.lines().count() == 1,
+        "{}",
+        text.len()
+    );
+    ledger.deliveries[29].attempts[0].phases = vec![phase(220)];
+    let error = store.save(&ledger, &version).await.unwrap_err();
+    assert!(
+        error.to_string().contains("and may have 1000000"),
+        "{error}"
+    );
+    assert_eq!(map(&rig).await.data.unwrap()["ledger.json"], text);
+}

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use stagelink_plan::Plan;
 
 use super::{Hook, HookIdentity, Options};
 use crate::identity::SpanPath;
 use crate::ledger::{Attempt, Delivery, Ledger, Link, Operation, Relation};
 use crate::{Outcome, State};
+
+/// An operation that seems to have started longer ago than this was not: clocks differ.
+const LONGEST_SYNC: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a hook has to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,6 +184,7 @@ fn push_attempt(
         });
     }
     let number = previous + 1;
+    let started_at = start(ledger, identity, now);
     let jobs = BTreeMap::from([(hook.as_str().to_owned(), identity.job_uid.clone())]);
     if let Some(delivery) = ledger.deliveries.last_mut() {
         delivery.attempts.push(Attempt {
@@ -194,7 +198,7 @@ fn push_attempt(
             application: plan.application.clone(),
             metadata: plan.metadata.clone(),
             links,
-            started_at: now,
+            started_at,
             ended_at: None,
             outcome: None,
             reason: None,
@@ -207,6 +211,18 @@ fn push_attempt(
         delivery,
         attempt: number,
     }
+}
+
+/// When an attempt that a hook opens began. The first one of an operation began with it: what is
+/// deployed may be so before any hook runs. Another clock says when that was, so that it counts only
+/// if this one agrees.
+fn start(ledger: &Ledger, identity: &HookIdentity, now: Timestamp) -> Timestamp {
+    let is_first = of_operation(ledger, &identity.operation).is_none();
+    let plausible = |at: &Timestamp| *at <= now && now.duration_since(*at) < LONGEST_SYNC;
+    identity
+        .started_at
+        .filter(|at| is_first && plausible(at))
+        .unwrap_or(now)
 }
 
 /// Closes attempts that nobody closed: a terminated sync, a killed hook.

@@ -10,6 +10,7 @@ mod run;
 
 use std::fmt;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
@@ -50,6 +51,8 @@ impl fmt::Display for Hook {
 pub struct HookIdentity {
     /// What is common to the names of the operation's Jobs: `<revision>-<start>`.
     pub operation: String,
+    /// When the operation started, if that is known: its first attempt then began there.
+    pub started_at: Option<Timestamp>,
     /// UID of this hook's Job.
     pub job_uid: String,
 }

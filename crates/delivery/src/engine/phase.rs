@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::EngineError;
 use super::run::{Run, Scope, Verdict, definitions};
-use crate::ledger::{ItemRecord, ItemReport};
+use crate::ledger::{Attempt, ItemRecord, ItemReport};
 use crate::name::item_name;
 use crate::ports::{EvaluationRequest, ItemEnd, KeptnContext, TaskRequest};
 use crate::{Outcome, Phase, State};
@@ -43,12 +43,23 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         self.journal
             .change(|attempt| {
+                let start = self.start_of(phase, attempt, now);
                 if let Some(record) = scope.record(attempt, phase) {
-                    record.started_at.get_or_insert(now);
+                    record.started_at.get_or_insert(start);
                     record.state = State::Progressing;
                 }
             })
             .await
+    }
+
+    /// When a phase begins that begins now, for a hook. With nothing to run before the sync there is
+    /// no PreSync hook, and the deployment began with the attempt, before any hook ran.
+    fn start_of(&self, phase: Phase, attempt: &Attempt, now: Timestamp) -> Timestamp {
+        let is_early = phase == Phase::AppDeploy || is_before_deployment(phase);
+        if is_early && self.plan.starts_at_sync() {
+            return attempt.started_at;
+        }
+        now
     }
 
     /// Ends a phase; in non-blocking mode a failure becomes a warning.
@@ -65,11 +76,15 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         self.journal
             .change(|attempt| {
+                let start = self.start_of(phase, attempt, now);
                 let Some(record) = scope.record(attempt, phase) else {
                     return;
                 };
-                record.started_at.get_or_insert(now);
-                record.ended_at.get_or_insert(now);
+                record.started_at.get_or_insert(start);
+                let is_empty = is_before_deployment(phase) && record.items.is_empty();
+                record
+                    .ended_at
+                    .get_or_insert(if is_empty { start } else { now });
                 record.outcome = Some(outcome);
                 record.reason.clone_from(&reason);
                 record.state = match outcome {
@@ -311,6 +326,16 @@ impl Run<'_> {
         });
         reports.unwrap_or_default()
     }
+}
+
+fn is_before_deployment(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::AppPreDeployTasks
+            | Phase::AppPreDeployEvaluations
+            | Phase::WorkloadPreDeployTasks
+            | Phase::WorkloadPreDeployEvaluations
+    )
 }
 
 /// The first item that does not go on decides; a warning stays one.

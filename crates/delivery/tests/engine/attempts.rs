@@ -1,10 +1,11 @@
 //! Which delivery and attempt a hook works on.
 
-use stagelink_delivery::Outcome;
+use jiff::Timestamp;
 use stagelink_delivery::engine::Hook;
 use stagelink_delivery::ledger::Relation;
+use stagelink_delivery::{Outcome, Phase};
 
-use crate::world::{ALL, Call, World, names, plan};
+use crate::world::{ALL, Call, World, lock, names, plan};
 
 #[tokio::test]
 async fn what_passed_is_not_delivered_again() {
@@ -127,4 +128,61 @@ async fn a_retry_that_renders_other_content_is_a_delivery_of_its_own() {
     assert_eq!(ledger.deliveries.len(), 5);
     assert_eq!(ledger.deliveries[3].attempts.len(), 1);
     assert_eq!(ledger.deliveries[4].digest, ledger.deliveries[2].digest);
+}
+
+#[tokio::test]
+async fn the_first_attempt_of_an_operation_begins_with_it() {
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    // The test's clock begins at 1,700,000,000.
+    for (start, is_taken) in [
+        (1_699_999_990, true),
+        (1_699_900_000, false),
+        (1_700_009_999, false),
+    ] {
+        let world = World::default();
+        let call = Call::new(&world);
+        *lock(&world.operation_start) = Some(at(start));
+        world.outcome("check", Outcome::Error);
+        call.sync(&plan("one"), "one-1", "a").await;
+        call.sync(&plan("one"), "one-1", "retry").await;
+        let ledger = world.ledger();
+        let [first, retry] = ledger.deliveries[0].attempts.as_slice() else {
+            panic!("two attempts: {ledger:?}");
+        };
+        assert_eq!(first.started_at == at(start), is_taken, "{start}");
+        assert!(retry.started_at > at(1_700_000_001));
+    }
+}
+
+#[tokio::test]
+async fn without_a_presync_hook_the_deployment_begins_with_the_operation() {
+    let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+    let world = World::default();
+    let call = Call::new(&world);
+    *lock(&world.operation_start) = Some(at(-20));
+    *lock(&world.deployment) = Some((at(-15), at(-5)));
+    let mut plan = plan("one");
+    plan.phases.pre_deployment_tasks.clear();
+    plan.phases.pre_deployment_evaluations.clear();
+    plan.workloads[0].phases.pre_deployment_tasks.clear();
+    call.hook(Hook::PostSync, &plan, "one-1", "a")
+        .await
+        .unwrap();
+    let ledger = world.ledger();
+    let attempt = &ledger.deliveries[0].attempts[0];
+    assert_eq!(attempt.started_at, at(-20));
+    let times = |phase: Phase| {
+        let record = attempt
+            .all_phases()
+            .find(|record| record.phase == phase)
+            .unwrap();
+        (record.started_at.unwrap(), record.ended_at.unwrap())
+    };
+    assert_eq!(times(Phase::AppPreDeployTasks), (at(-20), at(-20)));
+    assert_eq!(times(Phase::WorkloadPreDeployTasks), (at(-20), at(-20)));
+    assert_eq!(times(Phase::WorkloadDeploy), (at(-15), at(-5)));
+    let (started, ended) = times(Phase::AppDeploy);
+    assert!(started == at(-20) && ended > at(0), "{started} to {ended}");
+    let (started, _) = times(Phase::AppPostDeployTasks);
+    assert!(started >= ended, "{started} after {ended}");
 }

@@ -40,6 +40,10 @@ pub(crate) struct World {
     pub(crate) hangs: Mutex<Option<String>>,
     /// What tasks that do not pass say, if not the usual.
     pub(crate) message: Mutex<String>,
+    /// When the sync operation started, as its Jobs' names say.
+    pub(crate) operation_start: Mutex<Option<Timestamp>>,
+    /// When workloads began to change, and were done.
+    pub(crate) deployment: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -190,10 +194,11 @@ impl WorkloadWatcher for World {
             .copied()
             .unwrap_or(Outcome::Pass);
         let reason = (outcome != Outcome::Pass).then(|| "no replica is ready".to_owned());
+        let times = *lock(&self.deployment);
         WorkloadEnd {
             outcome,
-            started_at: None,
-            ended_at: None,
+            started_at: times.map(|times| times.0),
+            ended_at: times.map(|times| times.1),
             reason,
         }
     }
@@ -238,6 +243,7 @@ pub(crate) fn plan(content: &str) -> Plan {
 pub(crate) fn identity(operation: &str, hook: Hook, uid: &str) -> HookIdentity {
     HookIdentity {
         operation: operation.to_owned(),
+        started_at: None,
         job_uid: format!("{hook}-{uid}"),
     }
 }
@@ -273,9 +279,9 @@ impl<'a> Call<'a> {
             observer: &Unobserved,
             options: &self.options,
         };
-        engine
-            .run(hook, plan, &identity(operation, hook, uid), &self.cancel)
-            .await
+        let mut identity = identity(operation, hook, uid);
+        identity.started_at = *lock(&self.world.operation_start);
+        engine.run(hook, plan, &identity, &self.cancel).await
     }
 
     /// A whole sync, as Argo CD does it.
