@@ -146,6 +146,11 @@ pub const KNOWN: &[Known] = &[
         "Retry what failed",
         "true lets an automatic retry run again what failed, instead of remembering the verdict.",
     ),
+    flag(
+        "keep-ledger",
+        "Keep the ledger",
+        "true leaves the ledger when the Application is deleted.",
+    ),
     text(
         "keptn-namespace",
         "Keptn's namespace",

@@ -52,6 +52,8 @@ pub(crate) struct HookOptions {
     pub timeout: Duration,
     pub task_image: Option<String>,
     pub deliver_again: bool,
+    /// The ledger outlives the Application.
+    pub keep_ledger: bool,
     pub retry_failed: bool,
     pub keptn_namespace: Option<String>,
     pub collector: Collector,
@@ -149,6 +151,7 @@ impl Options {
                 timeout: duration(parameters, "hook-timeout")?.unwrap_or(Duration::from_secs(3600)),
                 task_image: substituted("task-image"),
                 deliver_again: flag("deliver-again")?,
+                keep_ledger: flag("keep-ledger")?,
                 retry_failed: flag("retry-failed")?,
                 keptn_namespace: substituted("keptn-namespace"),
                 collector: Collector {

@@ -742,7 +742,29 @@ fn a_commit_that_changes_nothing_changes_no_ordinary_resource() {
         ordinary(REVISION),
         ordinary("fedcba9876543210fedcba9876543210fedcba98")
     );
-    assert_eq!(ordinary(REVISION).len(), 2);
+    let names: Vec<Value> = ordinary(REVISION)
+        .iter()
+        .map(|document| document["metadata"]["name"].clone())
+        .collect();
+    assert_eq!(names, ["config", "check", "shop-dev-stagelink-ledger"]);
+}
+
+#[test]
+fn the_ledger_goes_with_the_application_unless_it_is_kept() {
+    let chart = chart(&[CONTEXT]);
+    let ledger = |parameters: Value| -> Option<Value> {
+        Call::new(chart.path())
+            .parameters(parameters)
+            .generate()
+            .find("ConfigMap", "shop-dev-stagelink-ledger")
+            .cloned()
+    };
+    let emitted = ledger(json!([])).unwrap();
+    // Without data, which Argo CD would compare with what the hooks write.
+    assert_eq!(emitted["data"], Value::Null);
+    assert_eq!(emitted["metadata"]["annotations"], Value::Null);
+    assert_eq!(ledger(json!([string("keep-ledger", "true")])), None);
+    assert_eq!(ledger(json!([string("hooks", "false")])), None);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Stagelink's own resources: the plan, what the hooks may do, and the hooks.
 //!
-//! All are hooks of Argo CD in one wave, because each further wave costs two seconds; a helper that
-//! is left over is updated in place, because waiting for its deletion costs two more.
+//! All but the ledger are hooks of Argo CD in one wave, because each further wave costs two seconds; a
+//! helper that is left over is updated in place, because waiting for its deletion costs two more.
 
 mod access;
 mod job;
+mod ledger_config_map;
 mod names;
 mod plan_config_map;
 
@@ -32,6 +33,9 @@ pub(crate) fn build(
     options: &HookOptions,
 ) -> Result<Vec<Value>, PluginError> {
     let mut resources = vec![plan_config_map::build(plan, names)?];
+    if !options.keep_ledger {
+        resources.push(ledger_config_map::build(plan, names));
+    }
     if options.service_account.is_none() {
         resources.extend(access::build(plan, names));
     }

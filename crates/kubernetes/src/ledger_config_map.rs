@@ -145,7 +145,8 @@ impl LedgerConfigMap {
         if uid.is_empty() {
             return Err(self.damaged("it has no UID"));
         }
-        let id = LedgerId(uid.to_owned());
+        // One that lost all it held (`kubectl replace`) begins again, with other traces than before.
+        let id = LedgerId(format!("{uid}-{}", self.version(map)?.0));
         Ok(Ledger::new(id, &plan.app, &plan.stage, &plan.namespace))
     }
 

@@ -1,0 +1,21 @@
+//! The ConfigMap that the hooks keep the ledger in.
+
+use serde_json::{Value, json};
+use stagelink_plan::Plan;
+
+use super::{Names, labels};
+
+/// An ordinary resource without content, so that the ledger goes when the Application is deleted. Argo
+/// CD neither compares nor touches what the hooks write into it: a manifest without `data` says
+/// nothing about it.
+pub(super) fn build(plan: &Plan, names: &Names) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": names.ledger(),
+            "namespace": plan.namespace,
+            "labels": labels("ledger"),
+        },
+    })
+}
