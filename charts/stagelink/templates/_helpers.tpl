@@ -1,0 +1,29 @@
+{{/* Labels of everything that the chart makes. */}}
+{{- define "stagelink.labels" -}}
+app.kubernetes.io/name: stagelink
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* The namespaces, as a map with one list, because a template gives texts. */}}
+{{- define "stagelink.namespaces" -}}
+{{- $own := list (dict "name" .Release.Namespace) -}}
+{{- dict "namespaces" (.Values.namespaces | default $own) | toYaml -}}
+{{- end }}
+
+{{/* The name of an Application's ledger, as the plugin forms it; see cmp/src/resources/names.rs. */}}
+{{- define "stagelink.ledger" -}}
+{{- regexReplaceAll "[^a-z0-9-]" (lower .) "-" | trimAll "-" -}}-stagelink-ledger
+{{- end }}
+
+{{/* Reading Keptn's definitions and metrics. */}}
+{{- define "stagelink.definitions" -}}
+- apiGroups: [lifecycle.keptn.sh]
+  resources: [keptntaskdefinitions, keptnevaluationdefinitions]
+  verbs: [get]
+- apiGroups: [metrics.keptn.sh]
+  resources: [keptnmetrics, keptnmetricsproviders]
+  verbs: [get]
+{{- end }}
