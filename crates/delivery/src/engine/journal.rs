@@ -10,7 +10,7 @@ use crate::ledger::{Attempt, Ledger};
 use crate::ports::{LedgerStore, StoreError, StoreVersion};
 
 /// How often a save is tried again when somebody else wrote in between.
-const TRIES: usize = 20;
+pub(super) const TRIES: usize = 20;
 
 /// The ledger and the attempt in it that this engine works on.
 pub(super) struct Journal<'a> {
@@ -89,16 +89,6 @@ impl<'a> Journal<'a> {
         };
         self.save(changes).await?;
         Ok(result)
-    }
-
-    /// Saves the ledger as it is.
-    pub(super) async fn save_now(&self) -> Result<(), EngineError> {
-        let changes = {
-            let mut state = self.state();
-            state.changes += 1;
-            state.changes
-        };
-        self.save(changes).await
     }
 
     /// Waits until the first `changes` changes are saved.

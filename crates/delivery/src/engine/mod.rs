@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
-use crate::ports::{Clock, Evaluator, LedgerStore, StoreError, TaskRunner, WorkloadWatcher};
+use crate::ports::{
+    Clock, Evaluator, LedgerStore, StoreError, StoreVersion, TaskRunner, WorkloadWatcher,
+};
 use crate::{Outcome, Phase};
 use stagelink_plan::Plan;
 
@@ -164,55 +166,93 @@ impl Engine<'_> {
         identity: &HookIdentity,
         cancel: &CancellationToken,
     ) -> Result<HookEnd, EngineError> {
-        let (mut ledger, version) = self.store.load(plan).await?;
-        let decision = decide::decide(
-            &mut ledger,
-            plan,
-            hook,
-            identity,
-            self.options,
-            self.clock.now(),
-        );
-        match decision {
-            decide::Decision::Known {
-                delivery,
-                attempt,
-                outcome,
-                reason,
-            } => Ok(HookEnd {
-                outcome,
-                reason,
-                delivery,
-                attempt,
-                ran: false,
+        let (ledger, version, numbers) = match self.begin(hook, plan, identity).await? {
+            Beginning::Known(end) => return Ok(*end),
+            Beginning::Work {
                 ledger,
-            }),
-            decide::Decision::Work { delivery, attempt } => {
-                ledger.compact();
-                let journal =
-                    journal::Journal::new(self.store, plan, ledger, version, (delivery, attempt));
-                journal.save_now().await?;
-                let run = run::Run {
-                    engine: self,
-                    plan,
-                    journal: &journal,
-                    cancel,
-                };
-                let (outcome, reason) = match hook {
-                    Hook::PreSync => run.pre_sync().await?,
-                    Hook::PostSync => run.post_sync().await?,
-                    Hook::SyncFail => run.sync_fail().await?,
-                };
-                let ledger = journal.into_ledger();
-                Ok(HookEnd {
-                    outcome,
-                    reason,
+                version,
+                numbers,
+            } => (ledger, version, numbers),
+        };
+        let journal = journal::Journal::new(self.store, plan, ledger, version, numbers);
+        let run = run::Run {
+            engine: self,
+            plan,
+            journal: &journal,
+            cancel,
+        };
+        let (outcome, reason) = match hook {
+            Hook::PreSync => run.pre_sync().await?,
+            Hook::PostSync => run.post_sync().await?,
+            Hook::SyncFail => run.sync_fail().await?,
+        };
+        let (delivery, attempt) = numbers;
+        Ok(HookEnd {
+            outcome,
+            reason,
+            delivery,
+            attempt,
+            ran: true,
+            ledger: journal.into_ledger(),
+        })
+    }
+
+    /// Finds or opens the attempt, and notes that this hook works on it. If somebody else writes in
+    /// between, what is to be done may be something else.
+    async fn begin(
+        &self,
+        hook: Hook,
+        plan: &Plan,
+        identity: &HookIdentity,
+    ) -> Result<Beginning, EngineError> {
+        for _ in 0..journal::TRIES {
+            let (mut ledger, version) = self.store.load(plan).await?;
+            let now = self.clock.now();
+            let decision = decide::decide(&mut ledger, plan, hook, identity, self.options, now);
+            let (delivery, attempt) = match decision {
+                decide::Decision::Known {
                     delivery,
                     attempt,
-                    ran: true,
-                    ledger,
-                })
+                    outcome,
+                    reason,
+                } => {
+                    return Ok(Beginning::Known(Box::new(HookEnd {
+                        outcome,
+                        reason,
+                        delivery,
+                        attempt,
+                        ran: false,
+                        ledger,
+                    })));
+                }
+                decide::Decision::Work { delivery, attempt } => (delivery, attempt),
+            };
+            ledger.compact();
+            match self.store.save(&ledger, &version).await {
+                Ok(version) => {
+                    return Ok(Beginning::Work {
+                        ledger,
+                        version,
+                        numbers: (delivery, attempt),
+                    });
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Err(StoreError::Conflict.into())
     }
+}
+
+/// What a hook begins with.
+enum Beginning {
+    /// The answer.
+    Known(Box<HookEnd>),
+    /// The ledger, in which the attempt is open.
+    Work {
+        ledger: Ledger,
+        version: StoreVersion,
+        /// Of the delivery and the attempt.
+        numbers: (u64, u64),
+    },
 }

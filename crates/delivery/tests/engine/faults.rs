@@ -121,3 +121,39 @@ async fn two_hooks_of_overlapping_syncs_do_not_mix() {
     }
     assert_eq!(world.ledger(), ledger);
 }
+
+#[tokio::test]
+async fn whoever_writes_in_between_costs_a_second_look_and_nothing_else() {
+    for hook in [Hook::PreSync, Hook::PostSync, Hook::SyncFail] {
+        let world = World::default();
+        let call = Call::new(&world);
+        call.sync(&plan("zero"), "op-0", "a").await;
+        let ran = world.ran().len();
+        *lock(&world.written_by_others) = 3;
+        let end = call.hook(hook, &plan("one"), "op-1", "a").await.unwrap();
+        assert_eq!((end.delivery, end.attempt), (2, 1), "{hook}");
+        assert_eq!(*lock(&world.written_by_others), 0);
+        let ledger = world.ledger();
+        assert_eq!(ledger.deliveries.len(), 2, "{hook}");
+        assert_eq!(ledger.deliveries[1].attempts.len(), 1, "{hook}");
+        let expected = match hook {
+            Hook::PreSync => 3,
+            Hook::PostSync => ALL.len(),
+            Hook::SyncFail => 0,
+        };
+        assert_eq!(world.ran().len() - ran, expected, "{hook}");
+    }
+    // For ever is too long.
+    let world = World::default();
+    let call = Call::new(&world);
+    call.sync(&plan("zero"), "op-0", "a").await;
+    *lock(&world.written_by_others) = u64::MAX;
+    let error = call
+        .hook(Hook::PreSync, &plan("one"), "op-1", "a")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("changed by somebody else"),
+        "{error}"
+    );
+}
