@@ -4,11 +4,13 @@
 
 mod calls;
 mod client;
+mod definitions;
 mod error;
 mod ledger_config_map;
 mod ledger_summary;
 mod retry;
 mod secrets;
+mod tasks;
 mod workloads;
 
 pub use calls::ApiCalls;
@@ -16,4 +18,5 @@ pub use client::{Cluster, ConnectError};
 pub use error::ApiError;
 pub use ledger_config_map::LedgerConfigMap;
 pub use secrets::ClusterSecrets;
+pub use tasks::{ClusterTasks, ClusterTasksSettings, DENO_IMAGE, PYTHON_IMAGE, Tell};
 pub use workloads::ClusterWorkloads;

@@ -7,6 +7,8 @@
 )]
 
 mod rig;
+#[path = "support/task.rs"]
+mod task;
 
 use std::time::{Duration, Instant};
 
@@ -17,12 +19,14 @@ use serde_json::json;
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::{LedgerStore as _, WorkloadWatcher as _};
 use stagelink_kubernetes::{ClusterWorkloads, LedgerConfigMap};
+use task::{Run, shell};
 use tokio_util::sync::CancellationToken;
 
 /// What a test does to the API server must not meet another.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Waits until the controllers have found the API server again: other tests need them.
+/// Waits until controllers, scheduler and kubelet have found the API server again: other tests need
+/// them.
 async fn settle(rig: &Rig) {
     rig.create::<ReplicaSet>(json!({
         "metadata": {"name": "settled"},
@@ -37,10 +41,12 @@ async fn settle(rig: &Rig) {
     .await;
     let workloads = ClusterWorkloads::new(&rig.cluster().await);
     let settled = workload("ReplicaSet", "settled", &rig.namespace);
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(120);
     let end = workloads
         .wait_until_deployed(&settled, patience, &CancellationToken::new())
         .await;
+    assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
+    let end = Run::new(rig).await.task("settled", &shell("true")).await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
 }
 
@@ -149,4 +155,29 @@ async fn a_watch_goes_on_when_the_api_server_is_back() {
     let calls = cluster.calls();
     assert!(calls.counts()["watch statefulsets"] > 1, "{calls}");
     assert!(calls.total() < 40, "{calls}");
+}
+
+#[tokio::test]
+async fn a_task_outlives_an_api_server_that_is_killed() {
+    let Some(rig) = rig("a task without an API server").await else {
+        return;
+    };
+    let _turn = TURN.lock().await;
+    let run = Run::new(&rig).await;
+    let definition = shell("sleep 8; echo after; exit 9");
+    let (end, ()) = tokio::join!(run.task("check", &definition), async {
+        run.wait_for_pod().await;
+        let server = rig.api_server();
+        server.signal("KILL");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.start_again(&rig);
+    });
+    assert_eq!(
+        (end.outcome, end.report.message.as_str()),
+        (Outcome::Fail, "the container ended with exit code 9: after"),
+        "{}",
+        run.cluster.calls()
+    );
+    assert_eq!(run.pods().await.len(), 1);
+    settle(&rig).await;
 }
