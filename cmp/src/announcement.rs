@@ -115,6 +115,11 @@ pub const KNOWN: &[Known] = &[
         "Plan and hooks",
         "Set to false to render without plan and hooks.",
     ),
+    text(
+        "hook-kind",
+        "Hook kind",
+        "What a hook runs as: job (default; survives its node), or pod (Argo CD shows why it failed).",
+    ),
     text("hook-image", "Hook image", "Image of the hooks."),
     list(
         "hook-image-pull-secrets",

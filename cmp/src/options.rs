@@ -35,6 +35,13 @@ pub(crate) enum AppContext {
     Resource,
 }
 
+/// What a hook runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookKind {
+    Job,
+    Pod,
+}
+
 /// How the hooks reach the collector.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Collector {
@@ -43,9 +50,10 @@ pub(crate) struct Collector {
     pub headers_secret: Option<String>,
 }
 
-/// Everything about the hooks' Jobs.
+/// Everything about the hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookOptions {
+    pub kind: HookKind,
     pub image: String,
     pub image_pull_secrets: Vec<String>,
     pub service_account: Option<String>,
@@ -145,6 +153,12 @@ impl Options {
             });
         let hooks = if parameters.flag("hooks")?.unwrap_or(true) {
             Some(HookOptions {
+                kind: parameters
+                    .choice(
+                        "hook-kind",
+                        &[("job", HookKind::Job), ("pod", HookKind::Pod)],
+                    )?
+                    .unwrap_or(HookKind::Job),
                 image: substituted("hook-image").unwrap_or_else(|| HOOK_IMAGE.to_owned()),
                 image_pull_secrets: parameters.list("hook-image-pull-secrets").to_vec(),
                 service_account: substituted("hook-service-account"),
@@ -326,6 +340,7 @@ mod tests {
                 "set it to one of grpc, http/protobuf",
             ),
             ("keptn-resources", "no", "set it to one of auto, emit, omit"),
+            ("hook-kind", "cronjob", "set it to one of job, pod"),
             ("app-context", "x", "set it to one of hook, resource"),
         ] {
             let json = format!(r#"[{{"name":"{parameter}","string":"{value}"}}]"#);

@@ -832,6 +832,34 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
 }
 
 #[test]
+fn hooks_can_be_pods_of_their_own() {
+    let chart = chart(&[CONTEXT]);
+    let generated = Call::new(chart.path())
+        .parameters(json!([
+            string("hook-kind", "pod"),
+            string("hook-timeout", "10m")
+        ]))
+        .generate();
+    assert_eq!(generated.hooks(), ["PreSync", "PostSync", "SyncFail"]);
+    assert!(generated.of_kind("Job").is_empty());
+    for pod in generated.of_kind("Pod") {
+        assert!(pod["metadata"]["generateName"].is_string());
+        assert_eq!(
+            pod["metadata"]["annotations"]["argocd.argoproj.io/hook-delete-policy"],
+            "HookSucceeded,HookFailed"
+        );
+        assert_eq!(pod["spec"]["restartPolicy"], "Never");
+        assert_eq!(pod["spec"]["activeDeadlineSeconds"], 600);
+        let variables = pod["spec"]["containers"][0]["env"].to_string();
+        assert!(
+            variables.contains(r#"{"fieldPath":"metadata.uid"}"#)
+                && !variables.contains("job-name"),
+            "{variables}"
+        );
+    }
+}
+
+#[test]
 fn a_chart_without_a_context_is_traced_but_not_gated() {
     let chart = chart(&[(
         "templates/deployment.yaml",

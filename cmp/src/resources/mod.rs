@@ -4,7 +4,7 @@
 //! helper that is left over is updated in place, because waiting for its deletion costs two more.
 
 mod access;
-mod job;
+mod hooks;
 mod ledger_config_map;
 mod names;
 mod plan_config_map;
@@ -39,7 +39,7 @@ pub(crate) fn build(
     if options.service_account.is_none() {
         resources.extend(access::build(plan, names));
     }
-    resources.extend(job::build(plan, names, options));
+    resources.extend(hooks::build(plan, names, options));
     Ok(resources)
 }
 

@@ -43,7 +43,7 @@ impl Names {
     }
 
     /// What the name of a hook's Job begins with.
-    pub(crate) fn job_prefix(&self, hook: &str) -> String {
+    pub(crate) fn hook_prefix(&self, hook: &str) -> String {
         self.with(&format!("-{hook}-"), LONGEST_PREFIX)
     }
 
@@ -71,11 +71,11 @@ mod tests {
     fn names_fit_and_stay_apart() {
         let names = Names::new("Team_shop");
         assert_eq!(names.plan(), "team-shop-stagelink-plan");
-        assert_eq!(names.job_prefix("presync"), "team-shop-presync-");
+        assert_eq!(names.hook_prefix("presync"), "team-shop-presync-");
         let long = |last: &str| Names::new(&format!("{}{last}", "a".repeat(60)));
         let (one, two) = (long("x"), long("y"));
-        assert_eq!(one.job_prefix("postsync").len(), LONGEST_PREFIX);
-        assert_ne!(one.job_prefix("postsync"), two.job_prefix("postsync"));
+        assert_eq!(one.hook_prefix("postsync").len(), LONGEST_PREFIX);
+        assert_ne!(one.hook_prefix("postsync"), two.hook_prefix("postsync"));
         assert!(one.plan().len() <= 253);
     }
 }

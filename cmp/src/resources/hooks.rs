@@ -1,11 +1,11 @@
-//! The hooks' Jobs.
+//! The hooks: Jobs, or Pods of their own.
 
 use serde_json::{Value, json};
 use stagelink_plan::Plan;
 
 use super::plan_config_map::KEY;
-use super::{HOOK, Names, labels};
-use crate::options::HookOptions;
+use super::{HOOK, HOOK_DELETE_POLICY, Names, labels};
+use crate::options::{HookKind, HookOptions};
 
 /// Seconds that a finished Job is kept for its log.
 const TTL_SECONDS: u32 = 3600;
@@ -13,7 +13,7 @@ const TTL_SECONDS: u32 = 3600;
 /// Restarts after the node took a pod away; a verdict is never tried again.
 const BACKOFF_LIMIT: u32 = 3;
 
-/// The Jobs: before the sync only if something runs there.
+/// The hooks: one before the sync only if something runs there.
 pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
     let mut hooks = Vec::new();
     if !plan.starts_at_sync() {
@@ -22,12 +22,64 @@ pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Va
     hooks.extend(["PostSync", "SyncFail"]);
     hooks
         .into_iter()
-        .map(|hook| job(hook, plan, names, options))
+        .map(|hook| match options.kind {
+            HookKind::Job => job(hook, plan, names, options),
+            HookKind::Pod => pod(hook, plan, names, options),
+        })
         .collect()
 }
 
+/// Survives its node, is kept for its log, and shows Argo CD's user no more of a failure than the exit
+/// code.
 fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
-    let program = hook.to_lowercase();
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata(hook, plan, names),
+        "spec": {
+            "activeDeadlineSeconds": options.timeout.as_secs(),
+            "backoffLimit": BACKOFF_LIMIT,
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "podFailurePolicy": {"rules": [
+                {
+                    "action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                },
+                {
+                    "action": "FailJob",
+                    // 1: did not pass, 2: wrong input, 3: broken environment.
+                    "onExitCodes": {"containerName": "main", "operator": "In", "values": [1, 2, 3]},
+                },
+            ]},
+            "template": {
+                "metadata": {"labels": labels("hooks")},
+                "spec": pod_spec(hook, names, options),
+            },
+        },
+    })
+}
+
+/// Shows Argo CD's user its termination message, and does not survive its node. Nothing would ever
+/// remove it, so that Argo CD does as soon as the sync has ended.
+fn pod(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
+    let mut metadata = metadata(hook, plan, names);
+    metadata["annotations"][HOOK_DELETE_POLICY] = json!("HookSucceeded,HookFailed");
+    let mut spec = pod_spec(hook, names, options);
+    spec["activeDeadlineSeconds"] = json!(options.timeout.as_secs());
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+}
+
+fn metadata(hook: &str, plan: &Plan, names: &Names) -> Value {
+    json!({
+        // Argo CD completes the name; a retry gets the same one with another UID.
+        "generateName": names.hook_prefix(&hook.to_lowercase()),
+        "namespace": plan.namespace,
+        "labels": labels("hooks"),
+        "annotations": {HOOK: hook},
+    })
+}
+
+fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
     let mut pod = json!({
         "restartPolicy": "Never",
         "serviceAccountName": options.service_account.clone().unwrap_or_else(|| names.access()),
@@ -40,7 +92,7 @@ fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
         "containers": [{
             "name": "main",
             "image": options.image,
-            "command": [format!("stagelink-{program}")],
+            "command": [format!("stagelink-{}", hook.to_lowercase())],
             "env": environment(names, options),
             "resources": {
                 "requests": {"cpu": "10m", "memory": "32Mi"},
@@ -70,53 +122,25 @@ fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
             .collect();
         pod["imagePullSecrets"] = json!(secrets);
     }
-    json!({
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            // Argo CD completes the name; a retry gets the same one with another UID.
-            "generateName": names.job_prefix(&program),
-            "namespace": plan.namespace,
-            "labels": labels("hooks"),
-            "annotations": {HOOK: hook},
-        },
-        "spec": {
-            "activeDeadlineSeconds": options.timeout.as_secs(),
-            "backoffLimit": BACKOFF_LIMIT,
-            "ttlSecondsAfterFinished": TTL_SECONDS,
-            "podFailurePolicy": {"rules": [
-                {
-                    "action": "Ignore",
-                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-                },
-                {
-                    "action": "FailJob",
-                    // 1: did not pass, 2: wrong input, 3: broken environment.
-                    "onExitCodes": {"containerName": "main", "operator": "In", "values": [1, 2, 3]},
-                },
-            ]},
-            "template": {
-                "metadata": {"labels": labels("hooks")},
-                "spec": pod,
-            },
-        },
-    })
+    pod
 }
 
 fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
     let text = |name: &str, value: &str| json!({"name": name, "value": value});
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    // Of what Argo CD made; it is the same for each pod of a Job.
+    let (name, uid) = match options.kind {
+        HookKind::Job => (
+            "metadata.labels['batch.kubernetes.io/job-name']",
+            "metadata.labels['batch.kubernetes.io/controller-uid']",
+        ),
+        HookKind::Pod => ("metadata.name", "metadata.uid"),
+    };
     let mut variables = vec![
         text("STAGELINK_PLAN", &format!("/etc/stagelink/{KEY}")),
         text("STAGELINK_LEDGER", &format!("configmap:{}", names.ledger())),
-        field(
-            "STAGELINK_OPERATION",
-            "metadata.labels['batch.kubernetes.io/job-name']",
-        ),
-        field(
-            "STAGELINK_JOB_UID",
-            "metadata.labels['batch.kubernetes.io/controller-uid']",
-        ),
+        field("STAGELINK_OPERATION", name),
+        field("STAGELINK_JOB_UID", uid),
         field("STAGELINK_NAMESPACE", "metadata.namespace"),
     ];
     if let Some(image) = &options.task_image {
