@@ -588,9 +588,29 @@ fn what_may_be_in_the_cluster_is_only_a_warning() {
         .find("Role", "shop-dev-stagelink")
         .unwrap()
         .to_string();
-    assert!(
-        role.contains("keptntaskdefinitions") && role.contains("elsewhere"),
-        "{role}"
+    assert!(role.contains("keptntaskdefinitions"), "{role}");
+}
+
+#[test]
+fn hooks_may_only_do_what_tasks_need() {
+    let definitions = "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnTaskDefinition\nmetadata:\n  name: check\nspec:\n  deno:\n    functionRef:\n      name: code\n    secureParameters:\n      secret: token\n---\napiVersion: lifecycle.keptn.sh/v1\nkind: KeptnTaskDefinition\nmetadata:\n  name: code\nspec:\n  deno:\n    inline:\n      code: \"1\"\n    secureParameters:\n      secret: other\n";
+    let context = "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnAppContext\nmetadata:\n  name: shop\nspec:\n  preDeploymentTasks: [check]\n";
+    let chart = chart(&[
+        ("templates/context.yaml", context),
+        ("templates/tasks.yaml", definitions),
+    ]);
+    let generated = Call::new(chart.path()).generate();
+    let role = generated.find("Role", "shop-dev-stagelink").unwrap();
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"], "resourceNames": ["shop-dev-stagelink-ledger"]},
+            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch", "delete"]},
+            {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]},
+            {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["other", "token"]},
+        ])
     );
 }
 

@@ -95,20 +95,21 @@ fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
             &["create", "get", "list", "watch", "delete"],
             &[],
         ));
-        rules.push(rule("", &["pods"], &["get", "list", "watch"], &[]));
+        rules.push(rule("", &["pods", "events"], &["list", "watch"], &[]));
         rules.push(rule("", &["pods/log"], &["get"], &[]));
     }
     let secrets = secrets(plan);
     if !secrets.is_empty() {
         rules.push(rule("", &["secrets"], &["get"], &secrets));
     }
-    let (tasks, evaluations) = missing_definitions(plan);
-    if !tasks.is_empty() {
+    let (misses_tasks, evaluations) = missing_definitions(plan);
+    if misses_tasks {
+        // Which ones they refer to is known only once they are read.
         rules.push(rule(
             "lifecycle.keptn.sh",
             &["keptntaskdefinitions"],
             &["get"],
-            &tasks,
+            &[],
         ));
     }
     if !evaluations.is_empty() {
@@ -159,7 +160,7 @@ fn runs_tasks(plan: &Plan) -> bool {
 }
 
 /// Secrets that the hooks read: those of providers, and those in the environment of tasks, which
-/// may run within the hook.
+/// may run within the hook, and whose log is told without them.
 fn secrets(plan: &Plan) -> Vec<String> {
     let mut secrets = BTreeSet::new();
     for provider in plan.metrics_providers.values() {
@@ -192,11 +193,17 @@ fn secrets(plan: &Plan) -> Vec<String> {
             secrets.extend(source["secretRef"]["name"].as_str().map(str::to_owned));
         }
     }
+    let functions = plan.task_definitions.values();
+    secrets.extend(functions.filter_map(|task| {
+        let parameters = task.function_spec()?.secure_parameters.as_ref()?;
+        parameters.secret.clone()
+    }));
     secrets.remove("");
     secrets.into_iter().collect()
 }
 
-fn missing_definitions(plan: &Plan) -> (Vec<String>, Vec<String>) {
+/// Whether there are tasks whose definition, or its function, is not in the plan; and the evaluations.
+fn missing_definitions(plan: &Plan) -> (bool, Vec<String>) {
     let mut tasks: BTreeSet<String> = task_names(plan).cloned().collect();
     for task in plan.task_definitions.values() {
         let parent = task
@@ -207,10 +214,7 @@ fn missing_definitions(plan: &Plan) -> (Vec<String>, Vec<String>) {
     tasks.retain(|name| !name.is_empty() && !plan.task_definitions.contains_key(name));
     let mut evaluations: BTreeSet<String> = evaluation_names(plan).cloned().collect();
     evaluations.retain(|name| !plan.evaluation_definitions.contains_key(name));
-    (
-        tasks.into_iter().collect(),
-        evaluations.into_iter().collect(),
-    )
+    (!tasks.is_empty(), evaluations.into_iter().collect())
 }
 
 fn misses_metrics(plan: &Plan) -> bool {

@@ -25,7 +25,9 @@ impl ApiError {
 
     /// There is no such object, or no such kind.
     pub fn is_not_found(&self) -> bool {
-        self.status().is_some_and(kube::core::Status::is_not_found)
+        // An unknown group is answered with a text, and no reason.
+        self.status()
+            .is_some_and(|status| status.code == 404 || status.is_not_found())
     }
 
     /// There is one of this name already.

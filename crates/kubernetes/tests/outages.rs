@@ -18,7 +18,7 @@ use rig::{Rig, plan, rig, workload};
 use serde_json::json;
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::{LedgerStore as _, WorkloadWatcher as _};
-use stagelink_kubernetes::{ClusterWorkloads, LedgerConfigMap};
+use stagelink_kubernetes::{ClusterTasksSettings, ClusterWorkloads, LedgerConfigMap};
 use task::{Run, shell};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,8 @@ async fn settle(rig: &Rig) {
         .wait_until_deployed(&settled, patience, &CancellationToken::new())
         .await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
-    let end = Run::new(rig).await.task("settled", &shell("true")).await;
+    let run = Run::with(rig, rig.cluster().await, ClusterTasksSettings::default());
+    let end = run.task("settled", &shell("true")).await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
 }
 

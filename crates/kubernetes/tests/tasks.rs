@@ -18,7 +18,7 @@ use rig::rig;
 use serde_json::{Value, json};
 use stagelink_delivery::Outcome;
 use stagelink_kubernetes::ClusterTasksSettings;
-use task::{Run, probe, shell};
+use task::{HOOK, Run, probe, shell};
 
 #[tokio::test]
 async fn a_task_that_passes_is_known_before_its_job_is_complete() {
@@ -138,12 +138,9 @@ async fn a_log_is_withheld_whose_secrets_cannot_be_known() {
         json!({"metadata": {"name": "token"}, "stringData": {"key": "s3cret-value"}}),
     )
     .await;
-    task::allow(&rig, "hook", &[]).await;
-    let run = Run::with(
-        &rig,
-        rig.cluster_as("hook").await,
-        ClusterTasksSettings::default(),
-    );
+    task::allow(&rig, HOOK, &[]).await;
+    let cluster = rig.cluster_as(HOOK).await;
+    let run = Run::with(&rig, cluster, ClusterTasksSettings::default());
     let mut definition = shell("echo $TOKEN; exit 3");
     definition["container"]["env"] =
         json!([{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "key"}}}]);
@@ -217,7 +214,7 @@ async fn what_cannot_start_is_an_error_with_the_pods_message() {
         start_grace: Duration::from_secs(1),
         ..ClusterTasksSettings::default()
     };
-    let run = Run::with(&rig, rig.cluster().await, settings);
+    let run = Run::with_settings(&rig, settings).await;
     let container = |fields: Value| {
         let mut definition = probe(&["sleep", "1s"]);
         for (field, value) in fields.as_object().unwrap() {
@@ -323,7 +320,7 @@ async fn a_cancelled_task_is_stopped_and_an_interrupted_one_goes_on() {
     };
     let settings = ClusterTasksSettings::default();
     let interrupted = settings.interrupted.clone();
-    let run = Run::with(&rig, rig.cluster().await, settings);
+    let run = Run::with_settings(&rig, settings).await;
     let definition = probe(&["sleep", "60s"]);
     let (end, ()) = tokio::join!(run.task("check", &definition), async {
         run.wait_for_pod().await;
@@ -344,7 +341,8 @@ async fn a_cancelled_task_is_stopped_and_an_interrupted_one_goes_on() {
     // The same attempt again, by the hook's next pod: after the old pod is gone.
     let again = run.again().await;
     let (end, ()) = tokio::join!(again.task("check", &definition), async {
-        task::wait_for(|| async { again.pods().await.iter().any(|pod| pod.is_running) }).await;
+        task::wait_for(|| async { !again.told().is_empty() }).await;
+        again.wait_for_pod().await;
         assert_eq!(again.pods().await.len(), 1);
         interrupted.cancel();
         again.cancel.cancel();

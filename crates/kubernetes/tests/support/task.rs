@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::Resource;
 use kube::core::NamespaceResourceScope;
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stagelink_delivery::CheckType;
@@ -25,6 +25,9 @@ use crate::rig::{Rig, plan};
 const IMAGE: &str = "rig.local/probe:1";
 /// Another one: its entry point runs the shell script that `SCRIPT` names, as Keptn's images run theirs.
 const FUNCTION_IMAGE: &str = "rig.local/function:1";
+
+/// The service account of the hooks.
+pub(crate) const HOOK: &str = "hook";
 
 /// A definition that runs the probe once.
 pub(crate) fn probe(arguments: &[&str]) -> Value {
@@ -63,8 +66,19 @@ pub(crate) struct PodFacts {
 }
 
 impl<'a> Run<'a> {
+    /// A hook with no more rights than the plugin's role gives it.
     pub(crate) async fn new(rig: &'a Rig) -> Self {
-        Self::with(rig, rig.cluster().await, ClusterTasksSettings::default())
+        Self::with_settings(rig, ClusterTasksSettings::default()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with_settings(rig: &'a Rig, settings: ClusterTasksSettings) -> Self {
+        let secrets = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]});
+        let definitions = json!({
+            "apiGroups": ["lifecycle.keptn.sh"], "resources": ["keptntaskdefinitions"], "verbs": ["get"],
+        });
+        allow(rig, HOOK, &[secrets, definitions]).await;
+        Self::with(rig, rig.cluster_as(HOOK).await, settings)
     }
 
     pub(crate) fn with(rig: &'a Rig, cluster: Cluster, settings: ClusterTasksSettings) -> Self {
@@ -91,9 +105,10 @@ impl<'a> Run<'a> {
 
     /// The same attempt in the hook's next pod, with a connection of its own.
     pub(crate) async fn again(&self) -> Self {
+        let cluster = self.rig.cluster_as(HOOK).await;
         Self {
             begun_before: Some(Timestamp::now()),
-            ..Self::with(self.rig, self.rig.cluster().await, self.settings.clone())
+            ..Self::with(self.rig, cluster, self.settings.clone())
         }
     }
 
@@ -202,24 +217,40 @@ where
     wait_until_gone::<K>(rig, name).await;
 }
 
-/// Makes a service account that may run tasks, and do what else these rules say.
+/// Makes a service account of the rig's namespace that may run tasks, with the rules of
+/// `cmp/src/resources/access.rs` and these.
 pub(crate) async fn allow(rig: &Rig, name: &str, more: &[Value]) {
     let mut rules = vec![
         json!({"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch", "delete"]}),
-        json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}),
+        json!({"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]}),
         json!({"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}),
-        json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list", "watch"]}),
         json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]}),
     ];
     rules.extend_from_slice(more);
     rig.create::<ServiceAccount>(json!({"metadata": {"name": name}}))
         .await;
-    rig.create::<Role>(json!({"metadata": {"name": name}, "rules": rules}))
-        .await;
-    rig.create::<RoleBinding>(json!({
+    bind(rig, &rig.namespace, name, &rules).await;
+    // A role takes a moment to be known.
+    let client = rig.cluster_as(name).await.client();
+    let pods: Api<Pod> = Api::namespaced(client, &rig.namespace);
+    wait_for(|| async { pods.list(&Default::default()).await.is_ok() }).await;
+}
+
+/// Gives a service account of the rig's namespace a role in a namespace.
+pub(crate) async fn bind(rig: &Rig, namespace: &str, name: &str, rules: &[Value]) {
+    let role = json!({"metadata": {"name": name}, "rules": rules});
+    let role: Role = serde_json::from_value(role).unwrap();
+    let roles: Api<Role> = Api::namespaced(rig.admin.clone(), namespace);
+    roles.create(&Default::default(), &role).await.unwrap();
+    let binding: RoleBinding = serde_json::from_value(json!({
         "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": rig.namespace}],
     }))
-    .await;
+    .unwrap();
+    let bindings: Api<RoleBinding> = Api::namespaced(rig.admin.clone(), namespace);
+    bindings
+        .create(&Default::default(), &binding)
+        .await
+        .unwrap();
 }
