@@ -10,6 +10,7 @@
 //! assert_eq!(stagelink_tests::attribute(&span, "keptn.deployment.app.name"), Some("simple-go"));
 //! ```
 
+pub mod cluster;
 mod stage;
 
 use std::fs;

@@ -1,0 +1,188 @@
+//! An Argo CD Application with our plugin.
+
+use serde_json::{Value, json};
+
+use super::{Cluster, Repository, unique};
+
+/// An Application that syncs when it is told to. It is deleted with what it deployed when its test ends.
+#[derive(Debug)]
+pub struct Application {
+    cluster: Cluster,
+    name: String,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// `Succeeded`, `Failed` or `Error`.
+    pub phase: String,
+    /// Argo CD's one sentence about all of it.
+    pub message: String,
+    /// What it says about each resource: `syncResult.resources`.
+    pub resources: Vec<Value>,
+    /// The whole Application at that moment.
+    pub application: Value,
+}
+
+impl Ended {
+    /// What Argo CD says about the hook of this type (`PreSync`, …) that is a Job or a pod.
+    pub fn hook(&self, hook: &str) -> Option<&Value> {
+        self.resources
+            .iter()
+            .rfind(|resource| resource["hookType"] == hook && is_run(resource))
+    }
+}
+
+fn is_run(resource: &Value) -> bool {
+    resource["kind"] == "Job" || resource["kind"] == "Pod"
+}
+
+impl Application {
+    /// Makes one for a chart in a repository.
+    ///
+    /// # Panics
+    /// When Argo CD's API refuses it.
+    pub fn new(
+        cluster: &Cluster,
+        name: &str,
+        repository: &Repository,
+        path: &str,
+        namespace: &str,
+        parameters: &[Value],
+    ) -> Self {
+        let name = unique(name);
+        let application = json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name, "finalizers": ["resources-finalizer.argocd.argoproj.io"]},
+            "spec": {
+                "project": "default",
+                "source": {
+                    "repoURL": repository.url(),
+                    "path": path,
+                    "targetRevision": "main",
+                    "plugin": {"name": "stagelink", "parameters": parameters},
+                },
+                "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            },
+        });
+        cluster.apply("argocd", &application.to_string());
+        Self {
+            cluster: cluster.clone(),
+            name,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lets Argo CD look at the repository now, and waits until it has.
+    pub fn refresh(&self) -> Value {
+        let annotation = "argocd.argoproj.io/refresh";
+        self.patch(&json!({"metadata": {"annotations": {annotation: "normal"}}}));
+        self.wait("refreshed", |application| {
+            application["metadata"]["annotations"][annotation].is_null()
+        })
+    }
+
+    /// Begins to sync it to the head of the branch, after a refresh. What it says of the operation
+    /// is found by the text that is given back.
+    pub fn begin_sync(&self, more: &Value) -> String {
+        self.refresh();
+        let id = unique("sync");
+        let mut operation = json!({
+            "info": [{"name": "test", "value": id}],
+            "initiatedBy": {"username": "test"},
+            // An operation by hand does not take the Application's own options.
+            "sync": {"syncOptions": ["CreateNamespace=true"]},
+        });
+        merge(&mut operation, more);
+        self.patch(&json!({"operation": operation}));
+        id
+    }
+
+    /// Waits until an operation has ended.
+    pub fn end_of_sync(&self, id: &str) -> Ended {
+        let application = self.wait("the operation has ended", |application| {
+            let state = &application["status"]["operationState"];
+            state["operation"]["info"][0]["value"] == id
+                && state["phase"] != "Running"
+                && state["phase"] != "Terminating"
+        });
+        let state = &application["status"]["operationState"];
+        let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
+        Ended {
+            phase: text("phase"),
+            message: text("message"),
+            resources: state["syncResult"]["resources"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+            application,
+        }
+    }
+
+    /// Syncs it to the head of the branch and waits for the end.
+    pub fn sync(&self) -> Ended {
+        let id = self.begin_sync(&json!({}));
+        self.end_of_sync(&id)
+    }
+
+    /// Waits until the Application is as wanted.
+    ///
+    /// # Panics
+    /// When it never is.
+    pub fn wait(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.cluster.wait(
+            "argocd",
+            "applications.argoproj.io",
+            &self.name,
+            what,
+            wanted,
+        )
+    }
+
+    /// Changes the Application.
+    pub fn patch(&self, patch: &Value) {
+        self.cluster.run(&[
+            "--namespace",
+            "argocd",
+            "patch",
+            "applications.argoproj.io",
+            &self.name,
+            "--type=merge",
+            "--patch",
+            &patch.to_string(),
+        ]);
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let arguments = [
+                "--namespace",
+                "argocd",
+                "delete",
+                "applications.argoproj.io",
+                &self.name,
+                "--wait=false",
+            ];
+            let _ = self.cluster.kubectl(&arguments).output();
+        }
+    }
+}
+
+/// Puts the fields of one map over those of another, maps within maps too.
+fn merge(base: &mut Value, more: &Value) {
+    match (base, more) {
+        (Value::Object(base), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(base.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (base, more) => *base = more.clone(),
+    }
+}
