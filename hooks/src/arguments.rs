@@ -6,6 +6,8 @@ use clap::Parser;
 use stagelink_delivery::engine::Hook;
 use stagelink_http::Resolve;
 
+use crate::place::LedgerPlace;
+
 /// What a hook is told. Each flag has an environment variable, so that a Job can use either.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -13,9 +15,13 @@ pub struct Arguments {
     /// The plan, as the plugin wrote it
     #[arg(long, value_name = "FILE", env = "STAGELINK_PLAN")]
     pub plan: PathBuf,
-    /// The ledger; made if it is not there
-    #[arg(long, value_name = "FILE", env = "STAGELINK_LEDGER")]
-    pub ledger: PathBuf,
+    /// The ledger, a file or a ConfigMap; made if it is not there. With a ConfigMap, tasks, workloads
+    /// and secrets are the cluster's: that of KUBECONFIG, else the one that this runs in
+    #[arg(long, value_name = "FILE|configmap:NAME", env = "STAGELINK_LEDGER")]
+    pub ledger: LedgerPlace,
+    /// Namespace of the ConfigMap and of tasks [default: the service account's]
+    #[arg(long, value_name = "NAMESPACE", env = "STAGELINK_NAMESPACE")]
+    pub namespace: Option<String>,
     /// Name of this hook's Job, or what is common to the names of the sync operation's Jobs:
     /// REVISION-START
     #[arg(long, value_name = "NAME", env = "STAGELINK_OPERATION")]
@@ -23,6 +29,9 @@ pub struct Arguments {
     /// UID of this hook's Job; another one under the same operation is an automatic retry
     #[arg(long, value_name = "UID", env = "STAGELINK_JOB_UID")]
     pub job_uid: String,
+    /// What this hook is in the cluster; the Jobs of its tasks are then owned by it
+    #[arg(long, value_name = "KIND", env = "STAGELINK_HOOK_KIND")]
+    pub hook_kind: Option<HookKind>,
     /// Folder for what tasks leave behind, and for workloads.json [default: the ledger's]
     #[arg(long, value_name = "FOLDER", env = "STAGELINK_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
@@ -40,6 +49,12 @@ pub struct Arguments {
         default_value = "keptn-system"
     )]
     pub keptn_namespace: String,
+    /// Image that runs functions for Deno in a cluster [default: Keptn's]
+    #[arg(long, value_name = "IMAGE", env = "FUNCTION_RUNNER_IMAGE")]
+    pub deno_image: Option<String>,
+    /// Image that runs functions for Python in a cluster [default: Keptn's]
+    #[arg(long, value_name = "IMAGE", env = "PYTHON_RUNNER_IMAGE")]
+    pub python_image: Option<String>,
     /// Allow tasks to run commands of this machine
     #[arg(long, env = "STAGELINK_ALLOW_LOCAL_COMMANDS")]
     pub allow_local_commands: bool,
@@ -69,6 +84,15 @@ pub struct Arguments {
     /// Write the last line, why it did not pass, to this file too
     #[arg(long, value_name = "FILE", env = "STAGELINK_TERMINATION_LOG")]
     pub termination_log: Option<PathBuf>,
+}
+
+/// What Argo CD makes of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum HookKind {
+    /// A Job, with this in its pod.
+    Job,
+    /// A pod of its own.
+    Pod,
 }
 
 /// The name of a hook's program.

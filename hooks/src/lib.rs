@@ -12,8 +12,10 @@
 mod arguments;
 mod export;
 mod operation;
+mod place;
 mod report;
 mod run;
+mod surroundings;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,7 +23,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, HookKind};
+pub use place::LedgerPlace;
 pub use stagelink_delivery::engine::Hook;
 
 /// Runs a hook; `arguments` begin with the program's name.

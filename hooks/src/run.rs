@@ -3,13 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::engine::{Engine, EngineError, Hook, HookEnd, HookIdentity, Options};
-use stagelink_delivery::ports::{StoreError, SystemClock};
+use stagelink_delivery::ports::SystemClock;
 use stagelink_http::Resolve;
-use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, WorkloadFile};
 use stagelink_metrics::{Metrics, Settings};
 use stagelink_plan::{Plan, PlanError};
 use tokio::runtime::Runtime;
@@ -20,6 +18,7 @@ use crate::arguments::Arguments;
 use crate::export::export;
 use crate::operation::Operation;
 use crate::report::{Lines, terminate};
+use crate::surroundings::{Surroundings, SurroundingsError};
 
 /// Why a hook could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +32,8 @@ enum HookError {
     Plan { path: PathBuf, source: PlanError },
     #[error("{}", chain(.0))]
     Engine(#[from] EngineError),
+    #[error("{}", chain(.0))]
+    Surroundings(#[from] SurroundingsError),
     #[error("this machine cannot run hooks: {0}")]
     Machine(#[source] std::io::Error),
 }
@@ -41,14 +42,8 @@ impl HookError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::PlanFile { .. } | Self::Plan { .. } => 2,
-            Self::Engine(_) | Self::Machine(_) => 3,
+            Self::Engine(_) | Self::Surroundings(_) | Self::Machine(_) => 3,
         }
-    }
-}
-
-impl From<StoreError> for HookError {
-    fn from(error: StoreError) -> Self {
-        Self::Engine(error.into())
     }
 }
 
@@ -127,42 +122,27 @@ fn read_plan(arguments: &Arguments) -> Result<Plan, HookError> {
 
 async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookError> {
     let plan = read_plan(arguments)?;
-    let store = LedgerFile::open_or_create(&arguments.ledger)?;
-    let state = arguments.state_dir.clone().unwrap_or_else(|| {
-        arguments
-            .ledger
-            .parent()
-            .map(PathBuf::from)
-            .unwrap_or_default()
-    });
-    let secrets = SecretFolder::new(arguments.secrets.as_deref());
     let mut resolve = Resolve::default();
     for entry in &arguments.resolve {
         resolve.extend(entry.clone());
     }
-    let tasks = LocalTasks::new(LocalTasksSettings {
-        runs: state.join("runs"),
-        allow_local_commands: arguments.allow_local_commands,
-        secrets: secrets.clone(),
-        resolve: resolve.clone(),
-        supervisor: supervisor().map_err(HookError::Machine)?,
-    });
+    let cancel = CancellationToken::new();
+    let surroundings = Surroundings::of(arguments, &resolve, &cancel).await?;
     let evaluator = Metrics::new(Settings {
         keptn_namespace: arguments.keptn_namespace.clone(),
-        secrets: Arc::new(secrets),
+        secrets: surroundings.secrets.clone(),
         resolve,
         ..Settings::default()
     });
-    let workloads = WorkloadFile::in_folder(&state);
     let options = Options {
         again: arguments.again,
         retry_failed: arguments.retry_failed,
     };
     let engine = Engine {
-        store: &store,
-        tasks: &tasks,
+        store: surroundings.store.as_ref(),
+        tasks: surroundings.tasks.as_ref(),
         evaluator: &evaluator,
-        workloads: &workloads,
+        workloads: surroundings.workloads.as_ref(),
         clock: &SystemClock,
         observer: &Lines,
         options: &options,
@@ -173,7 +153,6 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         started_at: operation.started_at,
         job_uid: arguments.job_uid.clone(),
     };
-    let cancel = CancellationToken::new();
     let end = {
         // Before anything runs: from now on a signal stops the tasks, not this process.
         let mut signals = Signals::listen().map_err(HookError::Machine)?;
@@ -187,7 +166,10 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
             }
         }
     };
-    export(&store, &plan, arguments).await;
+    export(surroundings.store.as_ref(), &plan, arguments).await;
+    if let Some(calls) = &surroundings.calls {
+        Lines.line(&calls.to_string());
+    }
     Ok(end?)
 }
 
@@ -211,29 +193,4 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// The words that start a supervisor: `stagelink-task` beside this program, or this program itself if
-/// it holds all of them.
-fn supervisor() -> std::io::Result<Vec<String>> {
-    let program = std::env::current_exe()?;
-    let beside = program.with_file_name("stagelink-task");
-    let name = program
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let words = if name.starts_with("stagelink-") && beside.is_file() {
-        vec![
-            beside.to_string_lossy().into_owned(),
-            "supervise".to_owned(),
-        ]
-    } else {
-        vec![
-            program.to_string_lossy().into_owned(),
-            "task".to_owned(),
-            "supervise".to_owned(),
-        ]
-    };
-    Ok(words)
 }

@@ -21,9 +21,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* Reading Keptn's definitions and metrics. */}}
 {{- define "stagelink.definitions" -}}
 - apiGroups: [lifecycle.keptn.sh]
-  resources: [keptntaskdefinitions, keptnevaluationdefinitions]
-  verbs: [get]
-- apiGroups: [metrics.keptn.sh]
-  resources: [keptnmetrics, keptnmetricsproviders]
+  resources: [keptntaskdefinitions]
   verbs: [get]
 {{- end }}

@@ -102,29 +102,11 @@ fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
     if !secrets.is_empty() {
         rules.push(rule("", &["secrets"], &["get"], &secrets));
     }
-    let (misses_tasks, evaluations) = missing_definitions(plan);
-    if misses_tasks {
+    if misses_definitions(plan) {
         // Which ones they refer to is known only once they are read.
         rules.push(rule(
             "lifecycle.keptn.sh",
             &["keptntaskdefinitions"],
-            &["get"],
-            &[],
-        ));
-    }
-    if !evaluations.is_empty() {
-        rules.push(rule(
-            "lifecycle.keptn.sh",
-            &["keptnevaluationdefinitions"],
-            &["get"],
-            &evaluations,
-        ));
-    }
-    if !evaluations.is_empty() || misses_metrics(plan) {
-        // Which ones is known only once the definitions are read.
-        rules.push(rule(
-            "metrics.keptn.sh",
-            &["keptnmetrics", "keptnmetricsproviders"],
             &["get"],
             &[],
         ));
@@ -141,17 +123,6 @@ fn task_names(plan: &Plan) -> impl Iterator<Item = &String> {
             .iter()
             .chain(&phases.post_deployment_tasks)
             .chain(&phases.promotion_tasks)
-    })
-}
-
-fn evaluation_names(plan: &Plan) -> impl Iterator<Item = &String> {
-    let all =
-        std::iter::once(&plan.phases).chain(plan.workloads.iter().map(|workload| &workload.phases));
-    all.flat_map(|phases| {
-        phases
-            .pre_deployment_evaluations
-            .iter()
-            .chain(&phases.post_deployment_evaluations)
     })
 }
 
@@ -202,32 +173,14 @@ fn secrets(plan: &Plan) -> Vec<String> {
     secrets.into_iter().collect()
 }
 
-/// Whether there are tasks whose definition, or its function, is not in the plan; and the evaluations.
-fn missing_definitions(plan: &Plan) -> (bool, Vec<String>) {
-    let mut tasks: BTreeSet<String> = task_names(plan).cloned().collect();
-    for task in plan.task_definitions.values() {
-        let parent = task
-            .function_spec()
-            .and_then(|function| function.function_ref.as_ref());
-        tasks.extend(parent.map(|parent| parent.name.clone()));
-    }
-    tasks.retain(|name| !name.is_empty() && !plan.task_definitions.contains_key(name));
-    let mut evaluations: BTreeSet<String> = evaluation_names(plan).cloned().collect();
-    evaluations.retain(|name| !plan.evaluation_definitions.contains_key(name));
-    (!tasks.is_empty(), evaluations.into_iter().collect())
-}
-
-fn misses_metrics(plan: &Plan) -> bool {
-    plan.evaluation_definitions.values().any(|evaluation| {
-        evaluation
-            .objectives
-            .iter()
-            .filter_map(|objective| objective.keptn_metric_ref.as_ref())
-            .any(|metric| {
-                let namespace = metric.namespace.as_deref().unwrap_or(&plan.namespace);
-                !plan
-                    .metrics
-                    .contains_key(&format!("{namespace}/{}", metric.name))
-            })
-    })
+/// Whether there are tasks whose definition, or its function, is not in the plan. Evaluations and
+/// metrics always are.
+fn misses_definitions(plan: &Plan) -> bool {
+    let parents = plan.task_definitions.values().filter_map(|task| {
+        let function = task.function_spec()?;
+        Some(&function.function_ref.as_ref()?.name)
+    });
+    task_names(plan)
+        .chain(parents)
+        .any(|name| !name.is_empty() && !plan.task_definitions.contains_key(name))
 }

@@ -129,15 +129,17 @@ fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
     let text = |name: &str, value: &str| json!({"name": name, "value": value});
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     // Of what Argo CD made; it is the same for each pod of a Job.
-    let (name, uid) = match options.kind {
+    let (kind, name, uid) = match options.kind {
         HookKind::Job => (
+            "job",
             "metadata.labels['batch.kubernetes.io/job-name']",
             "metadata.labels['batch.kubernetes.io/controller-uid']",
         ),
-        HookKind::Pod => ("metadata.name", "metadata.uid"),
+        HookKind::Pod => ("pod", "metadata.name", "metadata.uid"),
     };
     let mut variables = vec![
         text("STAGELINK_PLAN", &format!("/etc/stagelink/{KEY}")),
+        text("STAGELINK_HOOK_KIND", kind),
         text("STAGELINK_LEDGER", &format!("configmap:{}", names.ledger())),
         field("STAGELINK_OPERATION", name),
         field("STAGELINK_JOB_UID", uid),
