@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
@@ -13,7 +14,7 @@ mod task;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ResourceQuota, Secret};
 use rig::rig;
 use serde_json::{Value, json};
 use stagelink_delivery::Outcome;
@@ -446,4 +447,106 @@ async fn code_is_run_as_keptn_runs_it_and_goes_with_its_job() {
     assert!(map.data.unwrap()["code"].starts_with("echo $DATA"));
     task::delete::<Job>(&rig, name).await;
     task::wait_until_gone::<ConfigMap>(&rig, name).await;
+}
+
+#[tokio::test]
+async fn what_the_cluster_takes_away_has_not_failed() {
+    let Some(rig) = rig("a pod that is taken away").await else {
+        return;
+    };
+    let run = Run::new(&rig).await;
+    // A program that ends when it is told to, as one that fails would.
+    let definition = probe(&["sleep", "60s"]);
+    let (end, ()) = tokio::join!(run.task("pod", &definition), async {
+        run.wait_for_pod().await;
+        let pods = rig.api::<Pod>();
+        let pod = pods
+            .list(&Default::default())
+            .await
+            .unwrap()
+            .items
+            .remove(0);
+        let name = pod.metadata.name.unwrap();
+        pods.delete(&name, &Default::default()).await.unwrap();
+    });
+    assert_eq!(
+        (end.outcome, end.report.reason.as_str()),
+        (Outcome::Error, "PodDisrupted"),
+        "{end:?}"
+    );
+    let (end, ()) = tokio::join!(run.task("job", &definition), async {
+        run.wait_for_pod().await;
+        let jobs = rig.api::<Job>();
+        let all = jobs.list(&Default::default()).await.unwrap().items;
+        let mut names = all.into_iter().filter_map(|job| job.metadata.name);
+        let name = names.find(|name| name.starts_with("pre-job-")).unwrap();
+        let parameters = kube::api::DeleteParams::background();
+        jobs.delete(&name, &parameters).await.unwrap();
+    });
+    assert_eq!(
+        (end.outcome, end.report.reason.as_str()),
+        (Outcome::Error, "JobDeleted"),
+        "{end:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_is_gone_with_its_end_has_ended_all_the_same() {
+    let Some(rig) = rig("a Job that is not kept").await else {
+        return;
+    };
+    let run = Run::new(&rig).await;
+    let not_kept = |script: &str| {
+        let mut definition = shell(script);
+        definition["ttlSecondsAfterFinished"] = json!(0);
+        definition
+    };
+    let (passes, fails) = (not_kept("exit 0"), not_kept("echo no; exit 1"));
+    let (passes, failed) = tokio::join!(run.task("passes", &passes), run.task("fails", &fails));
+    assert_eq!(passes.outcome, Outcome::Pass, "{passes:?}");
+    assert_eq!(
+        (failed.outcome, failed.report.message.as_str()),
+        (Outcome::Fail, "the container ended with exit code 1: no")
+    );
+    // Nothing is left of it, and it is not run again.
+    task::wait_until_gone::<Job>(&rig, &failed.report.details["job"]).await;
+    let end = run.again().await.task("fails", &fails).await;
+    assert_eq!(end.report.reason, "ResultLost", "{end:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_run_is_told_without_its_secrets() {
+    let Some(rig) = rig("a command with a secret").await else {
+        return;
+    };
+    rig.create::<Secret>(
+        json!({"metadata": {"name": "token"}, "stringData": {"key": "s3cret-value"}}),
+    )
+    .await;
+    let run = Run::new(&rig).await;
+    let mut definition = probe(&[]);
+    definition["container"]["command"] = json!(["/bin/$(TOKEN)"]);
+    definition["container"]["env"] =
+        json!([{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "key"}}}]);
+    let end = run.task("check", &definition).await;
+    assert_eq!(end.report.reason, "StartError");
+    assert!(end.report.message.contains("/bin/•••"), "{end:?}");
+    assert!(!format!("{end:?}{:?}", run.told()).contains("s3cret"));
+}
+
+#[tokio::test]
+async fn the_end_of_a_container_is_known_soon() {
+    let Some(rig) = rig("how soon an end is known").await else {
+        return;
+    };
+    let run = Run::new(&rig).await;
+    // The container tells when it ends, by the clock of the kernel that it shares with this test.
+    let definition = shell("sleep 2; cat /proc/uptime; exit 1");
+    let end = run.task("check", &definition).await;
+    let seconds = |text: &str| -> f64 { text.split(' ').next().unwrap().parse().unwrap() };
+    let known = seconds(&std::fs::read_to_string("/proc/uptime").unwrap());
+    let late = known - seconds(&end.report.details["log"]);
+    println!("known {late:.2} s after its end");
+    // The Job's condition would say so two seconds later still.
+    assert!(late < 4.0, "{late} s");
 }

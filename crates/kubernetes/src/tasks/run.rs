@@ -3,26 +3,28 @@
 //! A pod's container status tells the end two seconds before the Job's condition does. The condition
 //! counts for a failure when there may be retries, and for what never had a pod.
 
+mod seen;
+mod verdict;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::{self, Event, ListSemantic, watcher};
+use kube::runtime::watcher::{self, ListSemantic, watcher};
 use stagelink_delivery::ports::ItemEnd;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::ClusterTasks;
-use super::end::{End, Refusal, Told, ToldFailure, one_line};
+use super::end::{End, Refusal, ToldFailure, one_line};
 use super::events::Events;
 use super::job::{JobParts, deadline};
 use super::secrets::{NamedSecrets, named_secrets};
-use super::sight::{Failure, Hindrance, HindranceKind, JobEnd, PodSight, job_end, pod_sight};
+use super::sight::{Hindrance, HindranceKind, JobEnd, PodSight};
 use super::start::JobId;
 use super::words::Words;
 
@@ -213,86 +215,6 @@ impl Run<'_> {
         }
     }
 
-    /// How the task ended, as far as is known.
-    async fn verdict(&mut self, pods: &Api<Pod>) -> Option<End> {
-        if self.has_succeeded || self.job == Some(JobEnd::Complete) {
-            return Some(End::Passed);
-        }
-        if let Some((hindrance, _)) = &self.hindrance
-            && hindrance.kind == HindranceKind::Final
-        {
-            let mut hindrance = hindrance.clone();
-            hindrance.message = self.words(pods).mask(&hindrance.message).await;
-            return Some(End::NotStarted {
-                hindrance,
-                timeout: None,
-            });
-        }
-        // Without retries nothing comes after a failure.
-        if self.retries == 0 && self.failure.is_some() {
-            return Some(self.failed("BackoffLimitExceeded", ""));
-        }
-        if let Some(JobEnd::Failed { reason, message }) = self.job.clone() {
-            if reason == "DeadlineExceeded" {
-                return Some(self.timed_out(pods).await);
-            }
-            if self.failure.is_none()
-                && let Some(disrupted) = self.disrupted.take()
-            {
-                return Some(End::Disrupted(disrupted));
-            }
-            return Some(self.failed(&reason, &message));
-        }
-        self.is_gone.then(|| End::Error {
-            reason: "JobDeleted",
-            message: format!(
-                "Job {} was deleted before it was known to have ended; sync again to run it again",
-                self.id.name
-            ),
-        })
-    }
-
-    fn failed(&mut self, reason: &str, message: &str) -> End {
-        End::Failed {
-            failure: self.failure.take(),
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-        }
-    }
-
-    async fn timed_out(&mut self, pods: &Api<Pod>) -> End {
-        let timeout = self.timeout.clone();
-        if !self.has_started {
-            let hindrance = match self.hindrance.take() {
-                Some((hindrance, _)) => hindrance,
-                None => Hindrance {
-                    kind: HindranceKind::Waiting,
-                    reason: "DeadlineExceeded".to_owned(),
-                    message: String::new(),
-                },
-            };
-            return End::NotStarted {
-                hindrance,
-                timeout: Some(timeout),
-            };
-        }
-        // It is being stopped, and its log goes with its pod.
-        let running = self
-            .pods
-            .values()
-            .find(|pod| pod.has_started)
-            .map(|pod| pod.name.clone());
-        let log = match running {
-            Some(pod) => self.words(pods).read(&pod, false, "").await,
-            None => Told::default(),
-        };
-        End::TimedOut {
-            timeout,
-            failure: self.failure.take(),
-            log,
-        }
-    }
-
     /// The next time at which something is to be done though nothing has happened.
     fn wake(&self, last: Instant, has_events: bool) -> Instant {
         let hindered = self
@@ -358,139 +280,6 @@ impl Run<'_> {
         }
     }
 
-    fn job_event(&mut self, event: Event<Job>, is_listed: &mut bool) {
-        self.refused_since = None;
-        let is_ours = |job: &Job| job.metadata.uid.as_deref() == Some(&self.id.uid);
-        match event {
-            Event::Init => *is_listed = false,
-            Event::InitApply(job) | Event::Apply(job) if is_ours(&job) => {
-                *is_listed = true;
-                self.job = job_end(&job);
-            }
-            Event::InitDone if !*is_listed => self.is_gone = true,
-            Event::Delete(job) if is_ours(&job) => {
-                self.job = job_end(&job);
-                self.is_gone = true;
-            }
-            _ => {}
-        }
-    }
-
-    async fn pod_event(&mut self, event: Event<Pod>, pods: &Api<Pod>) {
-        self.refused_since = None;
-        match event {
-            Event::InitApply(pod) | Event::Apply(pod) => {
-                let sight = pod_sight(&pod, &self.container);
-                self.see(&sight, pods).await;
-                self.pods.insert(sight.uid.clone(), sight);
-            }
-            Event::Delete(pod) => {
-                if let Some(uid) = &pod.metadata.uid {
-                    self.pods.remove(uid);
-                }
-            }
-            Event::Init => {
-                self.pods.clear();
-                return;
-            }
-            Event::InitDone => return,
-        }
-        if self.has_started {
-            self.hindrance = None;
-        } else {
-            // A pod that is taken away has said what kept it; another one says it anew.
-            let now = self.pods.values().filter(|pod| pod.disrupted.is_none());
-            let Some(hindrance) = now.map(|pod| pod.hindrance.clone()).reduce(Option::or) else {
-                return;
-            };
-            self.hinder(hindrance);
-        }
-    }
-
-    /// Notes what a pod says.
-    async fn see(&mut self, pod: &PodSight, pods: &Api<Pod>) {
-        self.has_started |= pod.has_started;
-        // Of a pod that is taken away the Job's condition tells what it counts for.
-        self.has_succeeded |= pod.has_succeeded && pod.disrupted.is_none();
-        let Some(failure) = &pod.failure else {
-            if let Some(why) = &pod.disrupted {
-                self.disrupted = Some(why.clone());
-            }
-            return;
-        };
-        // A pod that has used up all tries is taken away for that.
-        let is_used_up = self.retries > 0 && failure.times >= self.retries;
-        if let Some(why) = &pod.disrupted
-            && !is_used_up
-        {
-            self.disrupted = Some(why.clone());
-            return;
-        }
-        if !self.failures.insert((pod.uid.clone(), failure.times)) {
-            return;
-        }
-        let told = self
-            .words(pods)
-            .read(&pod.name, failure.is_previous, &failure.message)
-            .await;
-        let mut tries: BTreeMap<&str, u32> = BTreeMap::new();
-        for (uid, times) in &self.failures {
-            let most = tries.entry(uid).or_default();
-            *most = (*most).max(*times);
-        }
-        let failed = ToldFailure {
-            failure: Failure {
-                message: String::new(),
-                ..failure.clone()
-            },
-            tries: tries.values().sum(),
-            told,
-        };
-        if self.retries > 0 {
-            self.tell(&failed.sentence());
-        }
-        self.failure = Some(failed);
-    }
-
-    /// Notes what keeps the container from starting, or that nothing does any more. What only an event
-    /// has told counts until the container starts.
-    fn hinder(&mut self, hindrance: Option<Hindrance>) {
-        let Some(mut hindrance) = hindrance else {
-            let is_over = self
-                .hindrance
-                .as_ref()
-                .is_some_and(|(old, _)| !old.is_told_by_event(!self.pods.is_empty()));
-            if is_over {
-                self.hindrance = None;
-            }
-            return;
-        };
-        let mut since = Instant::now();
-        if let Some((old, before)) = &self.hindrance
-            && old.kind == hindrance.kind
-            && old.reason == hindrance.reason
-        {
-            since = *before;
-            // The kubelet says first what is wrong, and then that it waits.
-            if hindrance.message.starts_with("Back-off") {
-                hindrance.message.clone_from(&old.message);
-            }
-        }
-        let is_new = self
-            .hindrance
-            .as_ref()
-            .is_none_or(|(old, _)| *old != hindrance);
-        if is_new && hindrance.kind != HindranceKind::Final {
-            let line = format!(
-                "waits: {}: {}",
-                hindrance.reason,
-                one_line(&hindrance.message)
-            );
-            self.tell(&line);
-        }
-        self.hindrance = Some((hindrance, since));
-    }
-
     fn watch_error(&mut self, error: &watcher::Error) -> Option<End> {
         let why = lasting(error)?;
         let now = Instant::now();
@@ -520,20 +309,6 @@ impl Run<'_> {
 
     fn tell(&self, line: &str) {
         (self.tasks.settings.tell)(self.task, line);
-    }
-
-    /// Tells the last lines of a task that did not pass.
-    fn tell_log(&self, end: &End) {
-        let told = match end {
-            End::Failed { failure, .. } => failure.as_ref().map(|failure| &failure.told),
-            End::TimedOut { failure, log, .. } => {
-                Some(failure.as_ref().map_or(log, |failure| &failure.told))
-            }
-            _ => None,
-        };
-        for line in told.into_iter().flat_map(|told| told.log.lines.lines()) {
-            self.tell(&format!("log: {line}"));
-        }
     }
 }
 
