@@ -9,3 +9,4 @@
 )]
 
 mod chart;
+mod installation;
