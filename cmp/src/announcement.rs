@@ -141,6 +141,16 @@ pub const KNOWN: &[Known] = &[
         "Task image",
         "Image whose tasks the hooks run themselves. Default: Stagelink's task image.",
     ),
+    text(
+        "deno-image",
+        "Deno image",
+        "Image that runs functions for Deno. Default: Keptn's deno-runtime.",
+    ),
+    text(
+        "python-image",
+        "Python image",
+        "Image that runs functions for Python. Default: Keptn's python-runtime.",
+    ),
     flag(
         "deliver-again",
         "Deliver again",

@@ -59,6 +59,9 @@ pub(crate) struct HookOptions {
     pub service_account: Option<String>,
     pub timeout: Duration,
     pub task_image: Option<String>,
+    /// The images that run functions, if not Keptn's.
+    pub deno_image: Option<String>,
+    pub python_image: Option<String>,
     pub deliver_again: bool,
     /// The ledger outlives the Application.
     pub keep_ledger: bool,
@@ -164,6 +167,8 @@ impl Options {
                 service_account: substituted("hook-service-account"),
                 timeout: duration(parameters, "hook-timeout")?.unwrap_or(Duration::from_secs(3600)),
                 task_image: substituted("task-image"),
+                deno_image: substituted("deno-image"),
+                python_image: substituted("python-image"),
                 deliver_again: flag("deliver-again")?,
                 keep_ledger: flag("keep-ledger")?,
                 retry_failed: flag("retry-failed")?,

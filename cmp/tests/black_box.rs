@@ -794,6 +794,8 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
         .parameters(json!([
             string("hook-image", "hooks:$ARGOCD_APP_REVISION_SHORT"),
             string("hook-timeout", "10m"),
+            string("deno-image", "deno:1"),
+            string("python-image", "python:1"),
             string("otlp-endpoint", "http://collector:4317"),
         ]))
         .generate();
@@ -829,6 +831,8 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
             "STAGELINK_OPERATION",
             "STAGELINK_JOB_UID",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "FUNCTION_RUNNER_IMAGE",
+            "PYTHON_RUNNER_IMAGE",
         ] {
             assert!(names.contains(&name), "{name}");
         }

@@ -145,8 +145,16 @@ fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
         field("STAGELINK_JOB_UID", uid),
         field("STAGELINK_NAMESPACE", "metadata.namespace"),
     ];
-    if let Some(image) = &options.task_image {
-        variables.push(text("STAGELINK_TASK_IMAGE", image));
+    let images = [
+        ("STAGELINK_TASK_IMAGE", &options.task_image),
+        // Named as in the environment of Keptn's operator.
+        ("FUNCTION_RUNNER_IMAGE", &options.deno_image),
+        ("PYTHON_RUNNER_IMAGE", &options.python_image),
+    ];
+    for (name, image) in images {
+        if let Some(image) = image {
+            variables.push(text(name, image));
+        }
     }
     if options.deliver_again {
         variables.push(text("STAGELINK_AGAIN", "true"));
