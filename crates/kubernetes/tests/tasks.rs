@@ -400,6 +400,51 @@ async fn a_killed_hook_finds_its_job_again() {
 }
 
 #[tokio::test]
+async fn what_ended_while_no_hook_looked_has_its_end() {
+    let Some(rig) = rig("a Job that ended unseen").await else {
+        return;
+    };
+    let run = Run::new(&rig).await;
+    let mut late = probe(&["sleep", "60s"]);
+    late["timeout"] = json!("2s");
+    let mut failing = shell("echo no; exit 4");
+    failing["retries"] = json!(1);
+    let passing = shell("exit 0");
+    tokio::select! {
+        _ = async { tokio::join!(run.task("late", &late), run.task("failing", &failing), run.task("passing", &passing)) } => panic!("it was to be killed"),
+        () = task::wait_for(|| async { run.told().len() == 3 }) => {}
+    }
+    let jobs = rig.api::<Job>();
+    task::wait_for(|| async {
+        let jobs = jobs.list(&Default::default()).await.unwrap().items;
+        let ended = jobs.iter().filter(|job| {
+            let conditions = job
+                .status
+                .as_ref()
+                .and_then(|status| status.conditions.as_ref());
+            let mut conditions = conditions.into_iter().flatten();
+            conditions.any(|condition| ["Complete", "Failed"].contains(&&*condition.type_))
+        });
+        ended.count() == 3
+    })
+    .await;
+    let again = run.again().await;
+    for (name, definition, outcome, reason) in [
+        ("late", &late, Outcome::Fail, "DeadlineExceeded"),
+        ("failing", &failing, Outcome::Fail, "BackoffLimitExceeded"),
+        ("passing", &passing, Outcome::Pass, ""),
+    ] {
+        let end = again.task(name, definition).await;
+        assert_eq!(
+            (end.outcome, end.report.reason.as_str()),
+            (outcome, reason),
+            "{end:?}"
+        );
+    }
+    assert_eq!(again.cluster.calls().counts().get("create jobs"), None);
+}
+
+#[tokio::test]
 async fn a_job_of_somebody_else_is_left_alone() {
     let Some(rig) = rig("a Job of somebody else").await else {
         return;
@@ -528,10 +573,13 @@ async fn a_command_that_cannot_be_run_is_told_without_its_secrets() {
     definition["container"]["command"] = json!(["/bin/$(TOKEN)"]);
     definition["container"]["env"] =
         json!([{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "key"}}}]);
-    let end = run.task("check", &definition).await;
-    assert_eq!(end.report.reason, "StartError");
-    assert!(end.report.message.contains("/bin/•••"), "{end:?}");
-    assert!(!format!("{end:?}{:?}", run.told()).contains("s3cret"));
+    for retries in [0, 1] {
+        definition["retries"] = json!(retries);
+        let end = run.task(&format!("tries-{retries}"), &definition).await;
+        assert_eq!(end.report.reason, "StartError");
+        assert!(end.report.message.contains("/bin/•••"), "{end:?}");
+        assert!(!format!("{end:?}{:?}", run.told()).contains("s3cret"));
+    }
 }
 
 #[tokio::test]

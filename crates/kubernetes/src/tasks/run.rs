@@ -71,6 +71,9 @@ struct Run<'a> {
     /// Failed runs that were looked at: a pod's UID, and how often it had failed.
     failures: BTreeSet<(String, u32)>,
     failure: Option<ToldFailure>,
+    /// All pods have been seen that there were when it was found.
+    are_pods_known: bool,
+    has_pod: bool,
     has_started: bool,
     has_succeeded: bool,
     disrupted: Option<String>,
@@ -102,6 +105,8 @@ impl ClusterTasks {
             pods: BTreeMap::new(),
             failures: BTreeSet::new(),
             failure: None,
+            are_pods_known: false,
+            has_pod: false,
             has_started: false,
             has_succeeded: false,
             disrupted: None,

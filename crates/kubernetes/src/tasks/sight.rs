@@ -15,6 +15,12 @@ pub(super) struct Hindrance {
 }
 
 impl Hindrance {
+    /// Its message is that of the runtime, which repeats the command: with the values of variables.
+    pub(super) fn may_hold_secrets(&self) -> bool {
+        let reason = self.reason.as_str();
+        NEVER_RAN.contains(&reason) || (CONTAINER.contains(&reason) && reason != CONFIG)
+    }
+
     /// Only an event has told it, so that it lasts until the container starts; one about making a pod
     /// until there is a pod.
     pub(super) fn is_told_by_event(&self, has_pod: bool) -> bool {
@@ -48,10 +54,13 @@ const IMAGE: [&str; 6] = [
     "SignatureValidationFailed",
 ];
 
+/// A Secret or ConfigMap of the container's environment is missing, or a key of it.
+const CONFIG: &str = "CreateContainerConfigError";
+
 /// The container cannot be made or started (`pkg/kubelet/container/sync_result.go`,
 /// `pkg/kubelet/kuberuntime`).
 const CONTAINER: [&str; 5] = [
-    "CreateContainerConfigError",
+    CONFIG,
     "CreateContainerError",
     "PreCreateHookError",
     "PreStartHookError",

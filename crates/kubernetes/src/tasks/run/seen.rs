@@ -37,7 +37,12 @@ impl Run<'_> {
         self.refused_since = None;
         match event {
             Event::InitApply(pod) | Event::Apply(pod) => {
-                let sight = pod_sight(&pod, &self.container);
+                let mut sight = pod_sight(&pod, &self.container);
+                if let Some(hindrance) = &mut sight.hindrance
+                    && hindrance.may_hold_secrets()
+                {
+                    hindrance.message = self.words(pods).mask(&hindrance.message).await;
+                }
                 self.see(&sight, pods).await;
                 self.pods.insert(sight.uid.clone(), sight);
             }
@@ -50,7 +55,10 @@ impl Run<'_> {
                 self.pods.clear();
                 return;
             }
-            Event::InitDone => return,
+            Event::InitDone => {
+                self.are_pods_known = true;
+                return;
+            }
         }
         if self.has_started {
             self.hindrance = None;
@@ -66,6 +74,7 @@ impl Run<'_> {
 
     /// Notes what a pod says.
     async fn see(&mut self, pod: &PodSight, pods: &Api<Pod>) {
+        self.has_pod = true;
         self.has_started |= pod.has_started;
         // Of a pod that is taken away the Job's condition tells what it counts for.
         self.has_succeeded |= pod.has_succeeded && pod.disrupted.is_none();

@@ -16,16 +16,18 @@ impl Run<'_> {
         if let Some((hindrance, _)) = &self.hindrance
             && hindrance.kind == HindranceKind::Final
         {
-            let mut hindrance = hindrance.clone();
-            hindrance.message = self.words(pods).mask(&hindrance.message).await;
             return Some(End::NotStarted {
-                hindrance,
+                hindrance: hindrance.clone(),
                 timeout: None,
             });
         }
         // Without retries nothing comes after a failure.
         if self.retries == 0 && self.failure.is_some() {
             return Some(self.failed("BackoffLimitExceeded", ""));
+        }
+        if !self.are_pods_known {
+            // They may have more to say than the Job.
+            return None;
         }
         if let Some(JobEnd::Failed { reason, message }) = self.job.clone() {
             if reason == "DeadlineExceeded" {
@@ -57,7 +59,8 @@ impl Run<'_> {
 
     async fn timed_out(&mut self, pods: &Api<Pod>) -> End {
         let timeout = self.timeout.clone();
-        if !self.has_started {
+        // Of a Job that ended before it was found nobody knows; then it is taken at its word.
+        if !self.has_started && (self.has_pod || self.hindrance.is_some()) {
             let hindrance = match self.hindrance.take() {
                 Some((hindrance, _)) => hindrance,
                 None => Hindrance {

@@ -108,6 +108,8 @@ fn what_keeps_a_container_from_starting_is_told() {
             .unwrap();
         assert_eq!((hindrance.kind, hindrance.reason.as_str()), (kind, told));
         assert_eq!(hindrance.message, "why");
+        // The runtime repeats the command, the kubelet's other messages do not.
+        assert_eq!(hindrance.may_hold_secrets(), reason == "RunContainerError");
     }
     // A container that never ran has not failed, whether the kubelet tries again or not.
     let never =
@@ -123,6 +125,7 @@ fn what_keeps_a_container_from_starting_is_told() {
             (hindrance.kind, hindrance.reason.as_str()),
             (Final, "StartError")
         );
+        assert!(hindrance.may_hold_secrets());
     }
     let init = sight_of(
         json!({"state": {"waiting": {"reason": "PodInitializing"}}}),
