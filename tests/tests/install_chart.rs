@@ -204,7 +204,7 @@ fn the_sidecar_is_restricted_and_of_this_version() {
             "/etc"
         ])
     );
-    let build = fs::read_to_string(repository().join("images/build")).unwrap();
+    let build = fs::read_to_string(repository().join("images/root")).unwrap();
     assert!(build.contains("install -m 644 plugin.yaml LICENSE NOTICE \"$root/etc/\""));
 }
 
