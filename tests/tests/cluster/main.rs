@@ -10,3 +10,4 @@
 
 mod chart;
 mod installation;
+mod release;
