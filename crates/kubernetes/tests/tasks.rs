@@ -359,6 +359,65 @@ async fn a_cancelled_task_is_stopped_and_an_interrupted_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_hook_that_never_comes_back_takes_its_tasks_along() {
+    let Some(rig) = rig("a hook that never comes back").await else {
+        return;
+    };
+    let hook = |name: &str, deadline: u32| {
+        json!({
+            "metadata": {"name": name},
+            "spec": {
+                "activeDeadlineSeconds": deadline,
+                "template": {"spec": {
+                    "restartPolicy": "Never",
+                    // Its pod stays without a node.
+                    "schedulingGates": [{"name": "none"}],
+                    "containers": [{"name": "main", "image": "none"}],
+                }},
+            },
+        })
+    };
+    let lives: Job = rig.create(hook("lives", 600)).await;
+    let over: Job = rig.create(hook("over", 1)).await;
+    task::wait_for(|| async {
+        let over: Job = rig.api().get("over").await.unwrap();
+        over.status
+            .is_some_and(|status| status.conditions.is_some())
+    })
+    .await;
+    let pod: Pod = rig
+        .create(json!({
+            "metadata": {"name": "pod"},
+            "spec": {"schedulingGates": [{"name": "none"}], "containers": [{"name": "main", "image": "none"}]},
+        }))
+        .await;
+    for (name, api_version, kind, uid, goes_on) in [
+        ("lives", "batch/v1", "Job", lives.metadata.uid, true),
+        ("over", "batch/v1", "Job", over.metadata.uid, false),
+        ("pod", "v1", "Pod", pod.metadata.uid, false),
+    ] {
+        let owner = json!({"apiVersion": api_version, "kind": kind, "name": name, "uid": uid});
+        let settings = ClusterTasksSettings {
+            owners: vec![serde_json::from_value(owner).unwrap()],
+            ..ClusterTasksSettings::default()
+        };
+        let interrupted = settings.interrupted.clone();
+        let run = Run::with(&rig, rig.cluster().await, settings);
+        let definition = probe(&["sleep", "60s"]);
+        let (end, ()) = tokio::join!(run.task(name, &definition), async {
+            task::wait_for(|| async { !run.told().is_empty() }).await;
+            interrupted.cancel();
+            run.cancel.cancel();
+        });
+        assert_eq!(end.report.reason, "Cancelled", "{end:?}");
+        assert_eq!(end.report.message.contains("goes on"), goes_on, "{end:?}");
+        let job: Option<Job> = rig.api().get_opt(&end.report.details["job"]).await.unwrap();
+        let is_there = job.is_some_and(|job| job.metadata.deletion_timestamp.is_none());
+        assert_eq!(is_there, goes_on, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_killed_hook_finds_its_job_again() {
     let Some(rig) = rig("a hook that is killed").await else {
         return;

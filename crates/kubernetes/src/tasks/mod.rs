@@ -14,6 +14,7 @@ mod run;
 mod secrets;
 mod sight;
 mod start;
+mod stop;
 mod words;
 
 use std::fmt;
@@ -56,8 +57,9 @@ pub struct ClusterTasksSettings {
     pub image_grace: Duration,
     /// How long a Secret, a ConfigMap, a service account or quota may be missing.
     pub start_grace: Duration,
-    /// Fires when the hook has to end and will be started again: Jobs are then left running, to be
-    /// found again. A task that is cancelled for any other reason has its Job deleted.
+    /// Fires when the hook has to end. If it will be started again (it has no owner that says
+    /// otherwise: a Job that is deleted or has failed, or a Pod), Jobs are left running, to be found
+    /// again. A task that is cancelled for any other reason has its Job deleted.
     pub interrupted: CancellationToken,
     /// Who is told what happens to a task.
     pub tell: Tell,

@@ -1,12 +1,9 @@
 //! From a definition to its Job: found, made, or refused.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DeleteParams, DynamicObject, Preconditions, PropagationPolicy};
+use kube::api::DynamicObject;
 use kube::core::ApiResource;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
@@ -19,15 +16,11 @@ use stagelink_tasks::{CommandLine, Environment, builtin};
 use tokio_util::sync::CancellationToken;
 
 use super::ClusterTasks;
-use super::end::{End, Refusal};
+use super::end::Refusal;
 use super::job::{JobParts, Program, TASK_NAME, TRACE_PARENT, code_config_map, job, job_name};
 use super::sight::job_end;
 use crate::definitions::TaskDefinition;
 use crate::{ApiError, ClusterSecrets};
-
-/// The longest that a stopped task waits for its Job to be deleted: a hook that is stopped has little
-/// time itself.
-const STOPPING: Duration = Duration::from_secs(10);
 
 /// How often a Job is made again that is being deleted.
 const TRIES: usize = 3;
@@ -219,7 +212,10 @@ impl ClusterTasks {
     }
 
     /// The task's Job, and whether it is being deleted before it has ended.
-    async fn find(&self, task: &TaskRequest<'_>) -> Result<Option<(JobId, bool)>, Refusal> {
+    pub(super) async fn find(
+        &self,
+        task: &TaskRequest<'_>,
+    ) -> Result<Option<(JobId, bool)>, Refusal> {
         let name = job_name(task);
         let found = self.jobs().get_opt(&name).await.map_err(|error| {
             let error = ApiError::from(error);
@@ -306,63 +302,6 @@ impl ClusterTasks {
                 let _ = self.delete(id).await;
                 Err(refusal)
             }
-        }
-    }
-
-    /// Stops a task whose Job may be there, or be on its way.
-    async fn stop_unknown(&self, task: &TaskRequest<'_>) -> ItemEnd {
-        let id = if self.settings.interrupted.is_cancelled() {
-            None
-        } else {
-            let found = tokio::time::timeout(STOPPING, self.find(task)).await;
-            found.ok().and_then(Result::ok).flatten()
-        };
-        self.stop(&job_name(task), id.map(|(id, _)| id)).await
-    }
-
-    /// Ends a task that nobody wants any more; its pods are gone before its Job is, so that a later one
-    /// never runs beside them.
-    pub(super) async fn stop(&self, name: &str, id: Option<JobId>) -> ItemEnd {
-        let message: Cow<'_, str> = match &id {
-            _ if self.settings.interrupted.is_cancelled() => {
-                format!("the hook has to end; Job {name} goes on, if it was made").into()
-            }
-            None => "it was stopped before it had begun".into(),
-            Some(id) => match tokio::time::timeout(STOPPING, self.delete(id)).await {
-                Ok(Ok(())) => format!("it was stopped: Job {name} was deleted").into(),
-                Ok(Err(error)) => {
-                    format!("it was to be stopped, but Job {name} cannot be deleted: {error}").into()
-                }
-                Err(_) => format!(
-                    "it was to be stopped, but Job {name} could not be deleted within {} s; delete it",
-                    STOPPING.as_secs()
-                )
-                .into(),
-            },
-        };
-        End::Error {
-            reason: "Cancelled",
-            message: message.into_owned(),
-        }
-        .item_end(name)
-    }
-
-    /// Deletes a Job, its pods first.
-    pub(super) async fn delete(&self, id: &JobId) -> Result<(), ApiError> {
-        let parameters = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Foreground),
-            preconditions: Some(Preconditions {
-                uid: Some(id.uid.clone()),
-                ..Preconditions::default()
-            }),
-            ..DeleteParams::default()
-        };
-        let deleted = self.jobs().delete(&id.name, &parameters).await;
-        match deleted.map_err(ApiError::from) {
-            Ok(_) => Ok(()),
-            // Somebody else was faster; with another UID, too.
-            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-            Err(error) => Err(error),
         }
     }
 }
