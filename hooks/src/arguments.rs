@@ -124,7 +124,8 @@ pub(crate) fn examples(hook: Hook) -> String {
 Spans go to a tracing backend too if OTEL_EXPORTER_OTLP_ENDPOINT is set; all standard OTEL_* variables
 count.
 
-Exit codes: 0 passed, 1 did not pass, 2 usage or input error, 3 broken environment.",
+Exit codes: 0 passed, 1 did not pass, 2 usage or input error, 3 broken environment,
+143 asked to stop: it goes on when it runs again.",
         program(hook)
     )
 }

@@ -20,6 +20,10 @@ use crate::operation::Operation;
 use crate::report::{Lines, terminate};
 use crate::surroundings::{Surroundings, SurroundingsError};
 
+/// Exit code of a hook that was asked to stop, as of any program that SIGTERM ends: its Job starts it
+/// again, which it would not after a verdict.
+const TERMINATED: u8 = 128 + 15;
+
 /// Why a hook could not be carried out.
 #[derive(Debug, thiserror::Error)]
 enum HookError {
@@ -42,6 +46,7 @@ impl HookError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::PlanFile { .. } | Self::Plan { .. } => 2,
+            Self::Engine(EngineError::Interrupted) => TERMINATED,
             Self::Engine(_) | Self::Surroundings(_) | Self::Machine(_) => 3,
         }
     }
