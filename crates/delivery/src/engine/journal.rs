@@ -78,17 +78,31 @@ impl<'a> Journal<'a> {
         &self,
         change: impl FnOnce(&mut Attempt) -> T,
     ) -> Result<T, EngineError> {
-        let (result, changes) = {
-            let mut state = self.state();
-            let Some(attempt) = state.ledger.attempt_mut(self.delivery, self.attempt) else {
-                return Err(EngineError::Superseded);
-            };
-            let result = change(attempt);
-            state.changes += 1;
-            (result, state.changes)
-        };
+        let (result, changes) = self.apply(change)?;
         self.save(changes).await?;
         Ok(result)
+    }
+
+    /// Changes the attempt; the ledger is saved with the next change. For what would come out the same
+    /// if it were lost.
+    pub(super) fn note<T>(&self, change: impl FnOnce(&mut Attempt) -> T) -> Result<T, EngineError> {
+        Ok(self.apply(change)?.0)
+    }
+
+    /// Saves what was noted.
+    pub(super) async fn flush(&self) -> Result<(), EngineError> {
+        let changes = self.state().changes;
+        self.save(changes).await
+    }
+
+    fn apply<T>(&self, change: impl FnOnce(&mut Attempt) -> T) -> Result<(T, u64), EngineError> {
+        let mut state = self.state();
+        let Some(attempt) = state.ledger.attempt_mut(self.delivery, self.attempt) else {
+            return Err(EngineError::Superseded);
+        };
+        let result = change(attempt);
+        state.changes += 1;
+        Ok((result, state.changes))
     }
 
     /// Waits until the first `changes` changes are saved.

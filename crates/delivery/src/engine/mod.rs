@@ -186,6 +186,7 @@ impl Engine<'_> {
             Hook::PostSync => run.post_sync().await?,
             Hook::SyncFail => run.sync_fail().await?,
         };
+        journal.flush().await?;
         let (delivery, attempt) = numbers;
         Ok(HookEnd {
             outcome,

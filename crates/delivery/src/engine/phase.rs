@@ -35,21 +35,16 @@ impl Run<'_> {
         found.flatten()
     }
 
-    pub(super) async fn start_phase(
-        &self,
-        scope: Scope<'_>,
-        phase: Phase,
-    ) -> Result<(), EngineError> {
+    /// Begins a phase. It is saved with what comes next.
+    pub(super) fn note_start(&self, scope: Scope<'_>, phase: Phase) -> Result<(), EngineError> {
         let now = self.engine.clock.now();
-        self.journal
-            .change(|attempt| {
-                let start = self.start_of(phase, attempt, now);
-                if let Some(record) = scope.record(attempt, phase) {
-                    record.started_at.get_or_insert(start);
-                    record.state = State::Progressing;
-                }
-            })
-            .await
+        self.journal.note(|attempt| {
+            let start = self.start_of(phase, attempt, now);
+            if let Some(record) = scope.record(attempt, phase) {
+                record.started_at.get_or_insert(start);
+                record.state = State::Progressing;
+            }
+        })
     }
 
     /// When a phase begins that begins now, for a hook. With nothing to run before the sync there is
@@ -62,8 +57,9 @@ impl Run<'_> {
         now
     }
 
-    /// Ends a phase; in non-blocking mode a failure becomes a warning.
-    pub(super) async fn end_phase(
+    /// Ends a phase; in non-blocking mode a failure becomes a warning. It is saved with what comes
+    /// next: its items, which are, would give the same verdict again.
+    pub(super) fn end_phase(
         &self,
         scope: Scope<'_>,
         phase: Phase,
@@ -74,26 +70,24 @@ impl Run<'_> {
             outcome = Outcome::Warn;
         }
         let now = self.engine.clock.now();
-        self.journal
-            .change(|attempt| {
-                let start = self.start_of(phase, attempt, now);
-                let Some(record) = scope.record(attempt, phase) else {
-                    return;
-                };
-                record.started_at.get_or_insert(start);
-                let is_empty = is_before_deployment(phase) && record.items.is_empty();
-                record
-                    .ended_at
-                    .get_or_insert(if is_empty { start } else { now });
-                record.outcome = Some(outcome);
-                record.reason.clone_from(&reason);
-                record.state = match outcome {
-                    Outcome::Pass => State::Succeeded,
-                    Outcome::Warn => State::Warning,
-                    _ => State::Failed,
-                };
-            })
-            .await?;
+        self.journal.note(|attempt| {
+            let start = self.start_of(phase, attempt, now);
+            let Some(record) = scope.record(attempt, phase) else {
+                return;
+            };
+            record.started_at.get_or_insert(start);
+            let is_empty = is_before_deployment(phase) && record.items.is_empty();
+            record
+                .ended_at
+                .get_or_insert(if is_empty { start } else { now });
+            record.outcome = Some(outcome);
+            record.reason.clone_from(&reason);
+            record.state = match outcome {
+                Outcome::Pass => State::Succeeded,
+                Outcome::Warn => State::Warning,
+                _ => State::Failed,
+            };
+        })?;
         self.engine
             .observer
             .phase_ended(phase, scope.workload_name(), outcome);
@@ -115,14 +109,14 @@ impl Run<'_> {
         }
         let definitions = definitions(phases, phase);
         if definitions.is_empty() {
-            return self.end_phase(scope, phase, &(Outcome::Pass, None)).await;
+            return self.end_phase(scope, phase, &(Outcome::Pass, None));
         }
         self.engine
             .observer
             .phase_started(phase, scope.workload_name());
         let (items, known) = self.start_items(scope, phase, definitions).await?;
         let verdict = self.items(scope, phase, items, known).await?;
-        self.end_phase(scope, phase, &verdict).await
+        self.end_phase(scope, phase, &verdict)
     }
 
     /// Notes all items of a phase as begun, in one write; gives their records, and how many of them

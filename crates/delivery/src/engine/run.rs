@@ -130,7 +130,7 @@ impl Run<'_> {
 
     /// Why the sync failed although no check did: what the workloads say, else Argo CD knows.
     async fn failed_deployment(&self) -> Result<Verdict, EngineError> {
-        self.start_deployment().await?;
+        self.start_deployment()?;
         let ends = join_all(self.plan.workloads.iter().map(|workload| async move {
             let end = self
                 .engine
@@ -171,7 +171,7 @@ impl Run<'_> {
             verdict = (end.outcome, Some(reason));
         }
         let scope = Scope(None);
-        self.end_phase(scope, Phase::AppDeploy, &verdict).await?;
+        self.end_phase(scope, Phase::AppDeploy, &verdict)?;
         Ok(verdict)
     }
 
@@ -186,7 +186,7 @@ impl Run<'_> {
                 return Ok(verdict);
             }
         }
-        self.start_deployment().await?;
+        self.start_deployment()?;
         let workloads = join_all(self.plan.workloads.iter().map(|workload| async move {
             let mut verdict = (Outcome::Pass, None);
             for phase in [
@@ -206,7 +206,7 @@ impl Run<'_> {
             verdict = worse(verdict, workload?);
         }
         if !verdict.0.goes_on() {
-            self.end_phase(app, Phase::AppDeploy, &verdict).await?;
+            self.end_phase(app, Phase::AppDeploy, &verdict)?;
         }
         Ok(verdict)
     }
@@ -226,7 +226,7 @@ impl Run<'_> {
             for workload in workloads {
                 deployment = worse(deployment, workload?);
             }
-            let deployment = self.end_phase(app, Phase::AppDeploy, &deployment).await?;
+            let deployment = self.end_phase(app, Phase::AppDeploy, &deployment)?;
             verdict = worse(verdict, deployment);
         } else if let Some(deployment) = self.completed(app, Phase::AppDeploy) {
             verdict = worse(verdict, deployment);
@@ -269,7 +269,8 @@ impl Run<'_> {
         self.engine
             .observer
             .phase_started(phase, Some(&workload.name));
-        self.start_phase(scope, phase).await?;
+        self.note_start(scope, phase)?;
+        self.journal.flush().await?;
         let end = self
             .engine
             .workloads
@@ -285,26 +286,24 @@ impl Run<'_> {
                 workload.kind, workload.resource
             )
         });
-        self.journal
-            .change(|attempt| {
-                let began = attempt.started_at;
-                if let Some(record) = scope.record(attempt, phase) {
-                    // The workload knows better when it began and ended, unless it was deployed
-                    // before this attempt.
-                    if let Some(started_at) = end.started_at.filter(|at| *at >= began) {
-                        record.started_at = Some(started_at);
-                    }
-                    let after = record.started_at;
-                    record.ended_at = end.ended_at.filter(|at| Some(*at) >= after);
+        self.journal.note(|attempt| {
+            let began = attempt.started_at;
+            if let Some(record) = scope.record(attempt, phase) {
+                // The workload knows better when it began and ended, unless it was deployed
+                // before this attempt.
+                if let Some(started_at) = end.started_at.filter(|at| *at >= began) {
+                    record.started_at = Some(started_at);
                 }
-            })
-            .await?;
-        self.end_phase(scope, phase, &(end.outcome, reason)).await
+                let after = record.started_at;
+                record.ended_at = end.ended_at.filter(|at| Some(*at) >= after);
+            }
+        })?;
+        self.end_phase(scope, phase, &(end.outcome, reason))
     }
 
-    async fn start_deployment(&self) -> Result<(), EngineError> {
+    fn start_deployment(&self) -> Result<(), EngineError> {
         if self.completed(Scope(None), Phase::AppDeploy).is_none() {
-            self.start_phase(Scope(None), Phase::AppDeploy).await?;
+            self.note_start(Scope(None), Phase::AppDeploy)?;
         }
         Ok(())
     }

@@ -99,3 +99,24 @@ async fn a_stages_status_says_what_is_in_it_and_why_not_more() {
         Some("fail in App Post-Deployment Evaluations: speed: as the test wants it")
     );
 }
+
+#[tokio::test]
+async fn only_what_could_not_be_known_again_is_written_at_once() {
+    let writes = |world: &World| lock(&world.ledger).as_ref().map(|(_, version)| *version);
+    let world = World::default();
+    let call = Call::new(&world);
+    let mut bare = plan("one");
+    bare.phases = Default::default();
+    bare.workloads[0].phases = Default::default();
+    call.hook(Hook::PostSync, &bare, "op-1", "a").await.unwrap();
+    // That it began, that it waits for the workload, that it ended.
+    assert_eq!(writes(&world), Some(3));
+
+    // With eight tasks and evaluations in seven phases: that each of both hooks began and ended, the
+    // wait, that a phase's items began, and that each ended.
+    let world = World::default();
+    let call = Call::new(&world);
+    call.sync(&plan("one"), "op-1", "a").await;
+    let count = writes(&world).unwrap();
+    assert!(count <= 4 + 1 + 7 + 8, "{count}");
+}
