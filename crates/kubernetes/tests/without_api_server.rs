@@ -13,7 +13,9 @@ mod task;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use rig::{Rig, plan, rig, workload};
 use serde_json::json;
 use stagelink_delivery::Outcome;
@@ -49,6 +51,21 @@ async fn settle(rig: &Rig) {
     let run = Run::with(rig, rig.cluster().await, ClusterTasksSettings::default());
     let end = run.task("settled", &shell("true")).await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
+    // The garbage collector is the last.
+    let name = &end.report.details["job"];
+    let jobs: kube::Api<Job> = rig.api();
+    jobs.delete(name, &DeleteParams::background())
+        .await
+        .unwrap();
+    let (pods, start): (kube::Api<Pod>, _) = (rig.api(), Instant::now());
+    let its = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={name}"));
+    while !pods.list(&its).await.unwrap().items.is_empty() {
+        assert!(
+            start.elapsed() < patience,
+            "nobody removes the pods of a Job that is gone"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 #[tokio::test]
