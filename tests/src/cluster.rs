@@ -159,6 +159,19 @@ impl Cluster {
         watch::until(self, (namespace, kind, name), what, wanted)
     }
 
+    /// The ledger of an Application, as its hooks left it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn ledger(&self, namespace: &str, application: &str) -> Value {
+        let name = format!("{application}-stagelink-ledger");
+        let map = self.get(namespace, "configmap", &name).unwrap_or_default();
+        match serde_json::from_str(map["data"]["ledger.json"].as_str().unwrap_or_default()) {
+            Ok(ledger) => ledger,
+            Err(error) => unreachable!("ledger {name}: {error}: {map:#}"),
+        }
+    }
+
     /// A namespace of the test's own, which goes with it.
     pub fn namespace(&self, prefix: &str) -> Namespace {
         let name = unique(prefix);

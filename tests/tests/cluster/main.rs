@@ -9,5 +9,6 @@
 )]
 
 mod chart;
+mod failures;
 mod installation;
 mod release;

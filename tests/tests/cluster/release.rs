@@ -64,6 +64,23 @@ fn assert_succeeded(ended: &Ended) {
     );
 }
 
+/// The outcomes of a stage's deliveries, in order; each was tried once, by all of its hooks together.
+fn outcomes(cluster: &Cluster, namespace: &str, stage: &Application) -> Vec<String> {
+    let ledger = cluster.ledger(namespace, stage.name());
+    let deliveries = ledger["deliveries"].as_array().unwrap();
+    deliveries
+        .iter()
+        .map(|delivery| {
+            let attempts = delivery["attempts"].as_array().unwrap();
+            assert_eq!(attempts.len(), 1, "{delivery:#}");
+            let jobs = attempts[0]["operation"]["jobs"].as_object().unwrap();
+            assert!(jobs.contains_key("PreSync"), "{delivery:#}");
+            assert!(jobs.contains_key("PostSync"), "{delivery:#}");
+            attempts[0]["outcome"].as_str().unwrap_or("open").to_owned()
+        })
+        .collect()
+}
+
 /// Spans of a trace by their names, once it has a root (which is sent last).
 fn spans(cluster: &Cluster, trace: &str) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
@@ -121,6 +138,12 @@ fn a_release_goes_from_dev_to_prod_and_leaves_one_linked_trace() {
     let labels = &running["spec"]["template"]["metadata"]["labels"];
     assert_eq!(labels["app.kubernetes.io/version"], "v2");
 
+    assert_eq!(
+        outcomes(&cluster, dev_namespace.name(), &dev),
+        ["pass", "pass"]
+    );
+    assert_eq!(outcomes(&cluster, prod_namespace.name(), &prod), ["pass"]);
+
     // Jaeger shows both traces, and the link between them.
     let dev_spans = spans(&cluster, &dev_trace);
     assert_eq!(dev_spans["PromotionTasks"]["spanID"], promotion_span);
@@ -174,4 +197,8 @@ fn a_release_goes_from_dev_to_prod_and_leaves_one_linked_trace() {
     let values = charts.show(PROMOTION, "charts/simple-go-prod/values.yaml");
     assert!(values.contains("serviceVersion: v2\n"), "{values}");
     assert!(!values.contains("v3"), "{values}");
+    assert_eq!(
+        outcomes(&cluster, dev_namespace.name(), &dev),
+        ["pass", "pass", "fail"]
+    );
 }

@@ -1,0 +1,230 @@
+//! Deliveries that fail, each in its own way: what the user sees in Argo CD, what the ledger keeps, what ran.
+
+use serde_json::Value;
+use stagelink_tests::cluster::{
+    Application, Cluster, Ended, Namespace, PROBE, Repository, parameter,
+};
+
+const CHART: &str = r#"apiVersion: lifecycle.keptn.sh/v1
+kind: KeptnAppContext
+metadata:
+  name: shop
+spec:
+  preDeploymentTasks: [before]
+  postDeploymentTasks: [after]
+{{- range $name := list "before" "after" }}
+---
+apiVersion: lifecycle.keptn.sh/v1
+kind: KeptnTaskDefinition
+metadata:
+  name: {{ $name }}
+spec:
+  retries: 0
+  timeout: 1m
+  container:
+    name: task
+    image: @PROBE@
+    command: [/probe, die]
+    args: [{{ get $.Values.exits $name | quote }}, "{{ $name }} has ended"]
+{{- end }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  progressDeadlineSeconds: 8
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels: {app: web, app.kubernetes.io/name: web, app.kubernetes.io/part-of: shop, app.kubernetes.io/version: v1}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: {{ .Values.image }}
+        args: [serve, ":8080", {{ .Values.readyAfter }}]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+"#;
+
+/// What may go wrong; the rest goes well.
+struct Case {
+    before: u8,
+    after: u8,
+    image: &'static str,
+    ready_after: &'static str,
+}
+
+const WELL: Case = Case {
+    before: 0,
+    after: 0,
+    image: PROBE,
+    ready_after: "0s",
+};
+
+/// A finished sync and where to look for what it left.
+struct Seen {
+    cluster: Cluster,
+    // Deleted in this order: first what deploys.
+    application: Application,
+    _repository: Repository,
+    namespace: Namespace,
+    ended: Ended,
+}
+
+impl Seen {
+    fn of(name: &str, case: &Case) -> Option<Self> {
+        let cluster = Cluster::require(name)?;
+        let repository = Repository::new(&cluster, "shop");
+        repository.write(
+            "app/Chart.yaml",
+            "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+        );
+        repository.write("app/templates/all.yaml", &CHART.replace("@PROBE@", PROBE));
+        repository.write(
+            "app/values.yaml",
+            &format!(
+                "exits: {{before: \"{}\", after: \"{}\"}}\nimage: {}\nreadyAfter: {}\n",
+                case.before, case.after, case.image, case.ready_after
+            ),
+        );
+        repository.push(name);
+        let namespace = cluster.future_namespace("shop");
+        let application = Application::new(
+            &cluster,
+            "shop",
+            &repository,
+            "app",
+            namespace.name(),
+            &[parameter("stage", "dev")],
+        );
+        let ended = application.sync();
+        Some(Self {
+            cluster,
+            application,
+            _repository: repository,
+            namespace,
+            ended,
+        })
+    }
+
+    /// The only attempt of the only delivery.
+    fn attempt(&self) -> Value {
+        let ledger = self
+            .cluster
+            .ledger(self.namespace.name(), self.application.name());
+        let attempts = ledger["deliveries"][0]["attempts"].as_array().unwrap();
+        assert_eq!(ledger["deliveries"].as_array().unwrap().len(), 1);
+        assert_eq!(attempts.len(), 1, "{ledger:#}");
+        attempts[0].clone()
+    }
+
+    /// The names of the definitions whose tasks ran, in order, each as often as it did.
+    fn ran(&self) -> Vec<String> {
+        let mut jobs = self.cluster.list(self.namespace.name(), "jobs", "");
+        jobs.sort_by_key(|job| job["metadata"]["creationTimestamp"].to_string());
+        let names = jobs.iter().filter_map(|job| {
+            let task = job["metadata"]["annotations"]["keptn.sh/task-name"].as_str()?;
+            let mut known = ["before", "after"]
+                .into_iter()
+                .filter(|known| task.contains(known));
+            Some(known.next().unwrap_or(task).to_owned())
+        });
+        names.collect()
+    }
+
+    fn deployed(&self) -> bool {
+        let namespace = self.namespace.name();
+        self.cluster.get(namespace, "deployment", "web").is_some()
+    }
+}
+
+#[test]
+fn tasks_around_a_deployment_run_as_jobs_once_each() {
+    let Some(seen) = Seen::of("tasks as Jobs", &WELL) else {
+        return;
+    };
+    assert_eq!(seen.ended.phase, "Succeeded", "{:#?}", seen.ended.resources);
+    assert_eq!(seen.ran(), ["before", "after"]);
+    let attempt = seen.attempt();
+    assert_eq!(attempt["outcome"], "pass", "{attempt:#}");
+}
+
+#[test]
+fn a_failed_task_before_the_deployment_keeps_it_from_happening() {
+    let case = Case { before: 3, ..WELL };
+    let Some(seen) = Seen::of("a failing task before the deployment", &case) else {
+        return;
+    };
+    assert_eq!(seen.ended.phase, "Failed", "{:#?}", seen.ended.resources);
+    let hook = seen.ended.hook("PreSync").expect("the PreSync hook ran");
+    assert_eq!(hook["hookPhase"], "Failed", "{hook:#}");
+    assert!(
+        seen.ended.hook("SyncFail").is_some(),
+        "{:#?}",
+        seen.ended.resources
+    );
+    assert!(!seen.deployed());
+    assert_eq!(seen.ran(), ["before"]);
+    let attempt = seen.attempt();
+    assert_eq!(attempt["outcome"], "fail", "{attempt:#}");
+    assert!(attempt["endedAt"].is_string(), "{attempt:#}");
+    let task = &attempt["phases"][0]["items"][0];
+    assert_eq!(task["outcome"], "fail", "{attempt:#}");
+    assert!(task.to_string().contains("before has ended"), "{task:#}");
+}
+
+#[test]
+fn a_failed_task_after_the_deployment_fails_the_delivery_of_what_runs() {
+    let case = Case { after: 4, ..WELL };
+    let Some(seen) = Seen::of("a failing task after the deployment", &case) else {
+        return;
+    };
+    assert_eq!(seen.ended.phase, "Failed", "{:#?}", seen.ended.resources);
+    let hook = seen.ended.hook("PostSync").expect("the PostSync hook ran");
+    assert_eq!(hook["hookPhase"], "Failed", "{hook:#}");
+    assert!(seen.deployed());
+    assert_eq!(seen.ran(), ["before", "after"]);
+    let attempt = seen.attempt();
+    assert_eq!(attempt["outcome"], "fail", "{attempt:#}");
+}
+
+/// Argo CD gives up on the sync when the Deployment does; SyncFail closes the delivery.
+fn assert_never_healthy(name: &str, case: &Case) {
+    let Some(seen) = Seen::of(name, case) else {
+        return;
+    };
+    assert_eq!(seen.ended.phase, "Failed", "{:#?}", seen.ended.resources);
+    assert!(
+        seen.ended.hook("PostSync").is_none(),
+        "{:#?}",
+        seen.ended.resources
+    );
+    assert!(
+        seen.ended.hook("SyncFail").is_some(),
+        "{:#?}",
+        seen.ended.resources
+    );
+    assert_eq!(seen.ran(), ["before"]);
+    let attempt = seen.attempt();
+    assert_eq!(attempt["outcome"], "fail", "{attempt:#}");
+    assert!(attempt["endedAt"].is_string(), "{attempt:#}");
+}
+
+#[test]
+fn a_workload_that_is_never_ready_fails_the_delivery() {
+    let case = Case {
+        ready_after: "10m",
+        ..WELL
+    };
+    assert_never_healthy("a workload that is never ready", &case);
+}
+
+#[test]
+fn an_image_that_is_not_there_fails_the_delivery() {
+    let case = Case {
+        image: "rig.local/absent:1",
+        ..WELL
+    };
+    assert_never_healthy("an image that is not there", &case);
+}
