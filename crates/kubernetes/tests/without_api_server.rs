@@ -16,7 +16,7 @@ use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use rig::{Rig, plan, rig, workload};
+use rig::{plan, rig, workload};
 use serde_json::json;
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ports::{LedgerStore as _, WorkloadWatcher as _};
@@ -27,9 +27,13 @@ use tokio_util::sync::CancellationToken;
 /// What a test does to the API server must not meet another.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Waits until controllers, scheduler and kubelet have found the API server again: other tests need
-/// them.
-async fn settle(rig: &Rig) {
+/// Waits until controllers, scheduler and kubelet have found the API server again, and a namespace that
+/// is made then has what pods need: other tests need them.
+async fn settle() {
+    let Some(rig) = rig("a cluster that has settled").await else {
+        return;
+    };
+    let patience = Duration::from_secs(120);
     rig.create::<ReplicaSet>(json!({
         "metadata": {"name": "settled"},
         "spec": {
@@ -43,12 +47,15 @@ async fn settle(rig: &Rig) {
     .await;
     let workloads = ClusterWorkloads::new(&rig.cluster().await);
     let settled = workload("ReplicaSet", "settled", &rig.namespace);
-    let patience = Duration::from_secs(120);
     let end = workloads
         .wait_until_deployed(&settled, patience, &CancellationToken::new())
         .await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
-    let run = Run::with(rig, rig.cluster().await, ClusterTasksSettings::default());
+    let settings = ClusterTasksSettings {
+        start_grace: patience,
+        ..ClusterTasksSettings::default()
+    };
+    let run = Run::with(&rig, rig.cluster().await, settings);
     let end = run.task("settled", &shell("true")).await;
     assert_eq!(end.outcome, Outcome::Pass, "{end:?}");
     // The garbage collector is the last.
@@ -123,6 +130,7 @@ async fn an_api_server_that_is_away_comes_back() {
         "{}",
         cluster.calls()
     );
+    settle().await;
 }
 
 #[tokio::test]
@@ -169,7 +177,7 @@ async fn a_watch_goes_on_when_the_api_server_is_back() {
         }
     );
     assert_eq!((end.outcome, end.reason), (Outcome::Pass, None));
-    settle(&rig).await;
+    settle().await;
     let calls = cluster.calls();
     assert!(calls.counts()["watch statefulsets"] > 1, "{calls}");
     assert!(calls.total() < 40, "{calls}");
@@ -197,5 +205,5 @@ async fn a_task_outlives_an_api_server_that_is_killed() {
         run.cluster.calls()
     );
     assert_eq!(run.pods().await.len(), 1);
-    settle(&rig).await;
+    settle().await;
 }
