@@ -830,6 +830,7 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
             "STAGELINK_PLAN",
             "STAGELINK_OPERATION",
             "STAGELINK_JOB_UID",
+            "STAGELINK_TERMINATION_LOG",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "FUNCTION_RUNNER_IMAGE",
             "PYTHON_RUNNER_IMAGE",

@@ -144,6 +144,8 @@ fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
         field("STAGELINK_OPERATION", name),
         field("STAGELINK_JOB_UID", uid),
         field("STAGELINK_NAMESPACE", "metadata.namespace"),
+        // The reason alone; without it Kubernetes takes the end of the log.
+        text("STAGELINK_TERMINATION_LOG", "/dev/termination-log"),
     ];
     let images = [
         ("STAGELINK_TASK_IMAGE", &options.task_image),
