@@ -5,6 +5,7 @@
 
 mod application;
 mod repository;
+mod server;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 pub use application::{Application, Ended};
 pub use repository::Repository;
+pub use server::Server;
 
 /// Longer than anything in the cluster takes that a test waits for: a sync with all its hooks, with
 /// other tests beside it.
@@ -39,7 +41,6 @@ impl Cluster {
     ///
     /// # Panics
     /// When there is none, and `STAGELINK_RIG=required`.
-    #[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
     pub fn require(test: &str) -> Option<Self> {
         let state = std::env::var_os("RIG")
             .map_or_else(|| crate::repository().join("target/rig"), PathBuf::from);
@@ -59,7 +60,9 @@ impl Cluster {
         }
         let required = std::env::var_os("STAGELINK_RIG").is_some_and(|value| value == "required");
         assert!(!required, "{} is not there: no rig is up", file.display());
-        eprintln!("skipped: {test} needs a cluster; `tests/rig/rig up` starts one");
+        crate::skip(&format!(
+            "{test} needs a cluster; `tests/rig/rig up` starts one"
+        ));
         None
     }
 
@@ -74,13 +77,20 @@ impl Cluster {
         }
     }
 
+    /// An administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        Path::new(self.address("RIG_KUBECONFIG"))
+    }
+
     /// A `kubectl` command with an administrator's rights.
     pub fn kubectl(&self, arguments: &[&str]) -> Command {
+        self.kubectl_as(self.kubeconfig(), arguments)
+    }
+
+    /// A `kubectl` command with the rights of a kubeconfig.
+    pub fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.kubectl);
-        command
-            .arg("--kubeconfig")
-            .arg(self.address("RIG_KUBECONFIG"))
-            .args(arguments);
+        command.arg("--kubeconfig").arg(kubeconfig).args(arguments);
         command
     }
 

@@ -14,6 +14,7 @@ pub mod cluster;
 mod stage;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -112,8 +113,24 @@ pub fn is_root(span: &Value) -> bool {
     span["parentSpanId"].as_str().is_none_or(str::is_empty)
 }
 
+/// Says that a test, or a part of it, is skipped and why; `tests/run` counts them.
+///
+/// # Panics
+/// When `tests/run` cannot be told.
+pub fn skip(what: &str) {
+    // Not `eprintln!`, which is shown for tests that fail only.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}");
+    if let Some(file) = std::env::var_os("STAGELINK_SKIPPED") {
+        let written = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| writeln!(file, "{what}"));
+        assert!(written.is_ok(), "{}: {written:?}", file.display());
+    }
+}
+
 /// The path of a peer program, or `None` after saying that a test is skipped without it.
-#[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub fn peer(program: &str, test: &str) -> Option<PathBuf> {
     let found = std::env::var_os("PATH").and_then(|paths| {
         std::env::split_paths(&paths)
@@ -121,7 +138,9 @@ pub fn peer(program: &str, test: &str) -> Option<PathBuf> {
             .find(|path| path.is_file())
     });
     if found.is_none() {
-        eprintln!("skipped: {test} needs {program}; tests/install-peers installs it");
+        skip(&format!(
+            "{test} needs {program}; tests/install-peers installs it"
+        ));
     }
     found
 }

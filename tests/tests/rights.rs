@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
+use stagelink_tests::cluster::Cluster;
 use stagelink_tests::{command, stderr, wait_until};
 
 const CHART: &str = "apiVersion: v2
@@ -78,8 +79,7 @@ tasks:
 
 /// A namespace of a real cluster, and an Application for it.
 struct Application {
-    kubectl: PathBuf,
-    kubeconfig: PathBuf,
+    cluster: Cluster,
     namespace: String,
     folder: tempfile::TempDir,
 }
@@ -91,23 +91,13 @@ struct Operation<'a> {
     start: i64,
 }
 
-#[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 fn application(test: &str) -> Option<Application> {
-    let Some(kubeconfig) = std::env::var_os("STAGELINK_RIG_KUBECONFIG").map(PathBuf::from) else {
-        eprintln!("skipped: {test} needs a cluster; STAGELINK_RIG_KUBECONFIG names its kubeconfig");
-        return None;
-    };
-    let kubectl = kubeconfig.parent().unwrap().join("bin/kubectl");
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    let cluster = Cluster::require(test)?;
     let started = jiff::Timestamp::now().as_millisecond();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let application = Application {
-        kubectl: if kubectl.exists() {
-            kubectl
-        } else {
-            PathBuf::from("kubectl")
-        },
-        kubeconfig,
+        cluster,
         namespace: format!("shop-{}-{started}-{count}", std::process::id()),
         folder: tempfile::tempdir().unwrap(),
     };
@@ -130,7 +120,8 @@ fn application(test: &str) -> Option<Application> {
     fs::write(chart.join("templates/all.yaml"), TEMPLATE).unwrap();
     // The API server as the hooks' service account sees it.
     let mut config: Value =
-        serde_yaml::from_str(&fs::read_to_string(&application.kubeconfig).unwrap()).unwrap();
+        serde_yaml::from_str(&fs::read_to_string(application.cluster.kubeconfig()).unwrap())
+            .unwrap();
     let user = format!("system:serviceaccount:{namespace}:shop-dev-stagelink");
     config["users"][0]["user"]["as"] = json!(user);
     config["users"][0]["user"]["as-groups"] =
@@ -146,10 +137,9 @@ impl Application {
     }
 
     fn try_kubectl(&self, kubeconfig: &Path, arguments: &[&str], input: Option<&str>) -> Output {
-        let mut child = Command::new(&self.kubectl)
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(["--namespace", &self.namespace])
+        let mut child = self
+            .cluster
+            .kubectl_as(kubeconfig, &["--namespace", &self.namespace])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -165,7 +155,7 @@ impl Application {
     }
 
     fn kubectl(&self, arguments: &[&str], input: Option<&str>) -> String {
-        let output = self.try_kubectl(&self.kubeconfig, arguments, input);
+        let output = self.try_kubectl(self.cluster.kubeconfig(), arguments, input);
         assert!(
             output.status.success(),
             "{arguments:?}: {}",

@@ -23,8 +23,7 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and a skipped one must be seen"
+    reason = "a test fails by panicking"
 )]
 
 mod charts;

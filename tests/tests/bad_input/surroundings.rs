@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::Value;
-use stagelink_tests::{Stage, is_root, output, run, stagelink, stderr};
+use stagelink_tests::{Stage, is_root, output, run, skip, stagelink, stderr};
 
 use crate::{assert_error, summary};
 
@@ -315,14 +315,14 @@ cp "$STATE/dev/ledger.json" "$OUT/again.json"
         .env("STATE", stage.path("mount"))
         .env("OUT", stage.path("out"));
     let Ok(ended) = command.output() else {
-        eprintln!("skipped: a full disk needs unshare");
+        skip("a full disk needs unshare");
         return;
     };
     if !stage.path("out/before.json").exists() && ended.status.code() != Some(10) {
-        eprintln!(
-            "skipped: a full disk needs the right to mount: {}",
+        skip(&format!(
+            "a full disk needs the right to mount: {}",
             stderr(&ended)
-        );
+        ));
         return;
     }
     assert_eq!(ended.status.code(), Some(0), "{}", stderr(&ended));

@@ -12,3 +12,4 @@ mod chart;
 mod failures;
 mod installation;
 mod release;
+mod tracing;

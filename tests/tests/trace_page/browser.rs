@@ -3,11 +3,15 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use stagelink_tests::peer;
+
+/// What is skipped without a browser.
+const TEST: &str = "the trace page";
 
 /// Width and height of the window's content.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +29,8 @@ pub(crate) struct Browser {
 impl Browser {
     /// `None`, and a message that the test is skipped, if there is no browser.
     pub(crate) fn start(size: Size) -> Option<Self> {
-        let driver = peer("chromedriver")?;
-        let chromium = peer("chromium")?;
+        let driver = peer("chromedriver", TEST)?;
+        let chromium = peer("chromium", TEST)?;
         let profile = tempfile::tempdir().unwrap();
         let mut driver = Command::new(driver)
             .arg("--port=0")
@@ -247,23 +251,6 @@ impl Browser {
         assert!(value["error"].is_null(), "{path}: {value}");
         value
     }
-}
-
-/// The program of this name in `PATH`; else says that a test is skipped.
-fn peer(name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("PATH")
-        .iter()
-        .flat_map(std::env::split_paths)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
-    if found.is_none() {
-        // Not `eprintln!`, which is shown for tests that fail only.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: a test of the trace page needs {name}; tests/install-peers installs it"
-        );
-    }
-    found
 }
 
 impl Drop for Browser {

@@ -3,20 +3,23 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stagelink_kubernetes::Cluster;
 use stagelink_plan::{Plan, Workload};
+use stagelink_tests::cluster::Server;
 
 /// A namespace of a real cluster.
 pub(crate) struct Rig {
-    pub(crate) kubeconfig: PathBuf,
+    peers: stagelink_tests::cluster::Cluster,
+    kubeconfig: PathBuf,
     pub(crate) namespace: String,
     /// Asks as the kubeconfig's user, without what is tested.
     pub(crate) admin: Client,
@@ -24,13 +27,10 @@ pub(crate) struct Rig {
 
 /// A namespace for a test, or `None` after saying that the test is skipped without a cluster. It is
 /// deleted with all that is in it when the cluster is, or by hand; its name is new each time.
-#[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub(crate) async fn rig(test: &str) -> Option<Rig> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let Some(kubeconfig) = std::env::var_os("STAGELINK_RIG_KUBECONFIG").map(PathBuf::from) else {
-        eprintln!("skipped: {test} needs a cluster; STAGELINK_RIG_KUBECONFIG names its kubeconfig");
-        return None;
-    };
+    let peers = stagelink_tests::cluster::Cluster::require(test)?;
+    let kubeconfig = peers.kubeconfig().to_owned();
     let config = config(&kubeconfig).await;
     // The tested client is made first wherever there is one; here it may not have been.
     Cluster::with_config(config.clone(), None).unwrap();
@@ -45,6 +45,7 @@ pub(crate) async fn rig(test: &str) -> Option<Rig> {
         .await
         .unwrap();
     Some(Rig {
+        peers,
         kubeconfig,
         namespace,
         admin,
@@ -114,81 +115,24 @@ impl Rig {
             .unwrap()
     }
 
-    /// The API server's process, if this machine runs it and it may be stopped.
-    pub(crate) fn api_server(&self) -> ApiServer {
-        let program = self.kubeconfig.parent().unwrap().join("bin/kube-apiserver");
-        let program = program.to_str().unwrap().to_owned();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
-                continue;
-            };
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let words: Vec<String> = line
-                .split(|byte| *byte == 0)
-                .filter(|word| !word.is_empty())
-                .map(|word| String::from_utf8_lossy(word).into_owned())
-                .collect();
-            if words.first() == Some(&program) {
-                found.push(ApiServer {
-                    pid,
-                    command: words,
-                });
-            }
-        }
-        assert_eq!(found.len(), 1, "processes of {program}");
-        found.remove(0)
-    }
-}
-
-/// The process of an API server.
-pub(crate) struct ApiServer {
-    pid: u32,
-    command: Vec<String>,
-}
-
-impl ApiServer {
-    /// Sends it a signal, by name.
-    pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.pid.to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Starts it again in the namespaces that it ran in.
-    pub(crate) fn start_again(&self, rig: &Rig) {
-        let state = rig.kubeconfig.parent().unwrap().join("state/init.pid");
-        let init = std::fs::read_to_string(state).unwrap();
-        let log = rig
-            .kubeconfig
-            .parent()
+    /// Makes a quota `none` for pods, and waits until it holds: it does not before its controller has seen it.
+    pub(crate) async fn let_no_pod_in(&self) {
+        let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}});
+        self.create::<ResourceQuota>(quota).await;
+        let holds = |quota: Option<&ResourceQuota>| {
+            let status = quota.and_then(|quota| quota.status.as_ref());
+            status.is_some_and(|status| status.hard.is_some())
+        };
+        let waiting = await_condition(self.api(), "none", holds);
+        tokio::time::timeout(Duration::from_secs(150), waiting)
+            .await
             .unwrap()
-            .join("logs/apiserver-again.log");
-        let log = std::fs::File::create(log).unwrap();
-        // In a session of its own: it outlives the test, as the one before it did.
-        let started = Command::new("setsid")
-            .args([
-                "--fork",
-                "nsenter",
-                "-t",
-                init.trim(),
-                "-n",
-                "-m",
-                "-p",
-                "-u",
-                "-i",
-                "--",
-            ])
-            .args(&self.command)
-            .stdin(std::process::Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .status();
-        assert!(started.unwrap().success());
+            .unwrap();
+    }
+
+    /// The API server's process.
+    pub(crate) fn api_server(&self) -> Server {
+        self.peers.server("kube-apiserver")
     }
 }
 
