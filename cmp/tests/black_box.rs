@@ -455,7 +455,7 @@ fn an_application_in_another_namespace_keeps_its_name() {
     assert_eq!(generated.plan().application, "shop");
     assert!(
         generated
-            .find("ConfigMap", "team-a-shop-stagelink-plan")
+            .find("ConfigMap", "team-a-shop-5325ae-stagelink-plan")
             .is_some()
     );
 }

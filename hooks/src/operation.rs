@@ -12,23 +12,30 @@ pub(crate) struct Operation {
     pub(crate) name: String,
     /// When it started, if Argo CD says so.
     pub(crate) started_at: Option<Timestamp>,
+    /// The name says the revision alone: all operations of that revision have it.
+    pub(crate) recurs: bool,
 }
 
 impl Operation {
     /// From the name of a Job, which Argo CD completes to
     /// `<generateName><7 of the revision>-<phase>-<start in seconds>` (gitops-engine
-    /// `pkg/sync/sync_context.go`); a retry keeps the start. A name of another form is an operation's
-    /// as it is.
+    /// `pkg/sync/sync_context.go`); a retry keeps the start. Where Argo CD cannot make a name of the
+    /// revision, the plugin does, with the start 0. A name of another form is an operation's as it is.
     pub(crate) fn of(job: &str) -> Self {
         Self::generated(job).unwrap_or_else(|| Self {
             name: job.to_owned(),
             started_at: None,
+            recurs: false,
         })
     }
 
     fn generated(job: &str) -> Option<Self> {
         let (rest, seconds) = job.rsplit_once('-')?;
-        let started_at = start(seconds)?;
+        let recurs = seconds == "0";
+        let started_at = start(seconds);
+        if started_at.is_none() && !recurs {
+            return None;
+        }
         let phase = PHASES
             .into_iter()
             .find(|phase| rest.ends_with(&format!("-{phase}")))?;
@@ -41,7 +48,8 @@ impl Operation {
         };
         Some(Self {
             name: format!("{revision}-{seconds}"),
-            started_at: Some(started_at),
+            started_at,
+            recurs,
         })
     }
 }
@@ -78,7 +86,25 @@ mod tests {
                 1_700_000_000,
                 "{job}"
             );
+            assert!(!operation.recurs, "{job}");
         }
+    }
+
+    #[test]
+    fn a_name_of_the_plugin_says_only_the_revision() {
+        for phase in ["presync", "postsync", "syncfail"] {
+            let operation = Operation::of(&format!("shop-{phase}-2024-1-5-{phase}-0"));
+            let expected = Operation {
+                name: "2024-1-5-0".to_owned(),
+                started_at: None,
+                recurs: true,
+            };
+            assert_eq!(operation, expected);
+        }
+        // An Application of several sources has no revision of its own.
+        let several = Operation::of("shop-presync--presync-1700000000");
+        assert_eq!(several.name, "-1700000000");
+        assert!(!several.recurs);
     }
 
     #[test]

@@ -156,6 +156,7 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
     let identity = HookIdentity {
         operation: operation.name,
         started_at: operation.started_at,
+        recurs: operation.recurs,
         job_uid: arguments.job_uid.clone(),
     };
     let end = {

@@ -184,11 +184,15 @@ impl Cluster {
 
     /// A namespace of the test's own, which goes with it.
     pub fn namespace(&self, prefix: &str) -> Namespace {
-        let name = unique(prefix);
-        self.run(&["create", "namespace", &name]);
+        self.named_namespace(&unique(prefix))
+    }
+
+    /// The same with a name that is chosen by the test, and that no other has.
+    pub fn named_namespace(&self, name: &str) -> Namespace {
+        self.run(&["create", "namespace", name]);
         Namespace {
             cluster: self.clone(),
-            name,
+            name: name.to_owned(),
         }
     }
 

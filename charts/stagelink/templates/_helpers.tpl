@@ -15,7 +15,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* The name of an Application's ledger, as the plugin forms it; see cmp/src/resources/names.rs. */}}
 {{- define "stagelink.ledger" -}}
-{{- regexReplaceAll "[^a-z0-9-]" (lower .) "-" | trimAll "-" -}}-stagelink-ledger
+{{- $plain := regexReplaceAll "[^a-z0-9-]" (lower .) "-" | trimAll "-" -}}
+{{- $plain -}}
+{{- if ne $plain . }}-{{ sha256sum . | trunc 6 }}{{ end -}}
+-stagelink-ledger
 {{- end }}
 
 {{/* Reading Keptn's definitions and metrics. */}}

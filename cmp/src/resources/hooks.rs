@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stagelink_plan::Plan;
 
+use super::names::HookName;
 use super::plan_config_map::KEY;
 use super::{HOOK, HOOK_DELETE_POLICY, Names, labels};
 use crate::options::{HookKind, HookOptions};
@@ -63,20 +64,32 @@ fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
 /// remove it, so that Argo CD does as soon as the sync has ended.
 fn pod(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
     let mut metadata = metadata(hook, plan, names);
-    metadata["annotations"][HOOK_DELETE_POLICY] = json!("HookSucceeded,HookFailed");
+    let policy = match metadata.get("name") {
+        Some(_) => "BeforeHookCreation,HookSucceeded,HookFailed",
+        None => "HookSucceeded,HookFailed",
+    };
+    metadata["annotations"][HOOK_DELETE_POLICY] = json!(policy);
     let mut spec = pod_spec(hook, names, options);
     spec["activeDeadlineSeconds"] = json!(options.timeout.as_secs());
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
 
 fn metadata(hook: &str, plan: &Plan, names: &Names) -> Value {
-    json!({
-        // Argo CD completes the name; a retry gets the same one with another UID.
-        "generateName": names.hook_prefix(&hook.to_lowercase()),
+    let mut metadata = json!({
         "namespace": plan.namespace,
         "labels": labels("hooks"),
         "annotations": {HOOK: hook},
-    })
+    });
+    match names.hook(hook, plan.revision.as_deref().unwrap_or_default()) {
+        // Argo CD completes the name; a retry gets the same one with another UID.
+        HookName::Generated(prefix) => metadata["generateName"] = json!(prefix),
+        // What is left of another sync of the same revision has to go first.
+        HookName::Fixed(name) => {
+            metadata["name"] = json!(name);
+            metadata["annotations"][HOOK_DELETE_POLICY] = json!("BeforeHookCreation");
+        }
+    }
+    metadata
 }
 
 fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {

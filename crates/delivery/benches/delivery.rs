@@ -113,6 +113,7 @@ fn delivery(criterion: &mut Criterion) {
                     let identity = HookIdentity {
                         operation: "bench".to_owned(),
                         started_at: None,
+                        recurs: false,
                         job_uid: hook.as_str().to_owned(),
                     };
                     let end = engine.run(hook, &plan, &identity, &cancel).await;

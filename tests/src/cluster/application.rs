@@ -8,6 +8,7 @@ use super::{Cluster, Repository, unique};
 #[derive(Debug)]
 pub struct Application {
     cluster: Cluster,
+    namespace: String,
     name: String,
 }
 
@@ -50,26 +51,43 @@ impl Application {
         namespace: &str,
         parameters: &[Value],
     ) -> Self {
-        let name = unique(name);
+        let source = json!({
+            "repoURL": repository.url(),
+            "path": path,
+            "targetRevision": "main",
+            "plugin": {"name": "stagelink", "parameters": parameters},
+        });
+        let spec = json!({"source": source});
+        Self::with_spec(cluster, "argocd", &unique(name), namespace, spec)
+    }
+
+    /// Makes one of any sources, in any namespace, that deploys to another namespace.
+    ///
+    /// # Panics
+    /// When Argo CD's API refuses it.
+    pub fn with_spec(
+        cluster: &Cluster,
+        namespace: &str,
+        name: &str,
+        destination: &str,
+        mut spec: Value,
+    ) -> Self {
+        let rest = json!({
+            "project": "default",
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": destination},
+        });
+        merge(&mut spec, &rest);
         let application = json!({
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": name, "finalizers": ["resources-finalizer.argocd.argoproj.io"]},
-            "spec": {
-                "project": "default",
-                "source": {
-                    "repoURL": repository.url(),
-                    "path": path,
-                    "targetRevision": "main",
-                    "plugin": {"name": "stagelink", "parameters": parameters},
-                },
-                "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
-            },
+            "spec": spec,
         });
-        cluster.apply("argocd", &application.to_string());
+        cluster.apply(namespace, &application.to_string());
         Self {
             cluster: cluster.clone(),
-            name,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
         }
     }
 
@@ -136,7 +154,7 @@ impl Application {
     /// When it never is.
     pub fn wait(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
         self.cluster.wait(
-            "argocd",
+            &self.namespace,
             "applications.argoproj.io",
             &self.name,
             what,
@@ -148,7 +166,7 @@ impl Application {
     pub fn patch(&self, patch: &Value) {
         self.cluster.run(&[
             "--namespace",
-            "argocd",
+            &self.namespace,
             "patch",
             "applications.argoproj.io",
             &self.name,
@@ -164,7 +182,7 @@ impl Drop for Application {
         if !std::thread::panicking() {
             let arguments = [
                 "--namespace",
-                "argocd",
+                &self.namespace,
                 "delete",
                 "applications.argoproj.io",
                 &self.name,

@@ -12,4 +12,5 @@ mod chart;
 mod failures;
 mod installation;
 mod release;
+mod sources;
 mod tracing;

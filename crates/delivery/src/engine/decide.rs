@@ -36,8 +36,9 @@ pub(super) fn decide(
     options: &Options,
     now: Timestamp,
 ) -> Decision {
-    if let Some(found) = of_operation(ledger, &identity.operation) {
-        let (delivery, number) = found;
+    let found = of_operation(ledger, &identity.operation)
+        .filter(|found| !identity.recurs || has_begun(ledger, *found, plan, hook, identity));
+    if let Some((delivery, number)) = found {
         // A retry may render anew, and another sync may have come in between.
         let is_same_content = ledger
             .deliveries
@@ -102,6 +103,28 @@ fn of_operation(ledger: &Ledger, operation: &str) -> Option<(u64, u64)> {
             .find(|attempt| attempt.operation.name == operation)?;
         Some((delivery.number, attempt.number))
     })
+}
+
+/// Whether the newest attempt with the name of an operation is of this operation, when others may have
+/// the name, too: each hook runs once in an operation, PreSync before the others.
+fn has_begun(
+    ledger: &Ledger,
+    (delivery, number): (u64, u64),
+    plan: &Plan,
+    hook: Hook,
+    identity: &HookIdentity,
+) -> bool {
+    let Some(attempt) = ledger.attempt(delivery, number) else {
+        return false;
+    };
+    let is_same_content = ledger
+        .deliveries
+        .iter()
+        .any(|known| known.number == delivery && known.digest == plan.digest);
+    match attempt.operation.jobs.get(hook.as_str()) {
+        Some(uid) => *uid == identity.job_uid,
+        None => hook != Hook::PreSync && (attempt.outcome.is_none() || is_same_content),
+    }
 }
 
 /// A sync operation that the ledger does not know yet.

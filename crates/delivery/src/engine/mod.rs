@@ -55,6 +55,9 @@ pub struct HookIdentity {
     pub operation: String,
     /// When the operation started, if that is known: its first attempt then began there.
     pub started_at: Option<Timestamp>,
+    /// All operations of a revision have this name, so that an automatic retry cannot be told from
+    /// another operation: both count as another.
+    pub recurs: bool,
     /// UID of this hook's Job.
     pub job_uid: String,
 }

@@ -84,6 +84,54 @@ async fn a_new_sync_of_what_failed_tries_again() {
 }
 
 #[tokio::test]
+async fn operations_of_one_name_are_told_apart_by_their_jobs() {
+    let world = World::default();
+    let mut call = Call::new(&world);
+    let name = "2024-1-5-0";
+    // What failed is tried again by each sync, as nobody knows which is an automatic retry.
+    world.outcome("check", Outcome::Fail);
+    assert_eq!(call.sync(&plan("one"), name, "a").await, Outcome::Fail);
+    assert_eq!(call.sync(&plan("one"), name, "b").await, Outcome::Fail);
+    world.outcome("check", Outcome::Pass);
+    assert_eq!(call.sync(&plan("one"), name, "c").await, Outcome::Pass);
+    let attempts = world.ledger().deliveries[0].attempts.clone();
+    let ends: Vec<_> = attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(
+        ends,
+        [
+            Some(Outcome::Fail),
+            Some(Outcome::Fail),
+            Some(Outcome::Pass)
+        ]
+    );
+    // What passed is not delivered again, unless it is asked for.
+    let ran = world.ran().len();
+    assert_eq!(call.sync(&plan("one"), name, "d").await, Outcome::Pass);
+    assert_eq!(
+        (world.ran().len(), world.ledger().deliveries.len()),
+        (ran, 1)
+    );
+    call.options.again = true;
+    assert_eq!(call.sync(&plan("one"), name, "e").await, Outcome::Pass);
+    assert_eq!(world.ledger().deliveries.len(), 2);
+    call.options.again = false;
+    // Other parameters, the same revision.
+    assert_eq!(call.sync(&plan("two"), name, "f").await, Outcome::Pass);
+    assert_eq!(world.ledger().deliveries.len(), 3);
+
+    // A pod that was started again goes on; a terminated sync is closed by the next.
+    call.hook(Hook::PreSync, &plan("three"), name, "g")
+        .await
+        .unwrap();
+    let again = call.hook(Hook::PreSync, &plan("three"), name, "g").await;
+    assert_eq!(again.unwrap().attempt, 1);
+    assert_eq!(call.sync(&plan("three"), name, "h").await, Outcome::Pass);
+    let attempts = world.ledger().deliveries[3].attempts.clone();
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts[0].outcome, Some(Outcome::Error));
+}
+
+#[tokio::test]
 async fn what_a_terminated_sync_left_open_is_closed_by_the_next() {
     let world = World::default();
     let call = Call::new(&world);

@@ -251,6 +251,8 @@ pub(crate) fn identity(operation: &str, hook: Hook, uid: &str) -> HookIdentity {
     HookIdentity {
         operation: operation.to_owned(),
         started_at: None,
+        // As the plugin names what Argo CD cannot name.
+        recurs: operation.ends_with("-0"),
         job_uid: format!("{hook}-{uid}"),
     }
 }
