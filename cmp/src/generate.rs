@@ -32,6 +32,11 @@ pub struct Generated {
 /// # Errors
 /// [`PluginError`] when something is wrong with the chart, the parameters or the environment.
 pub fn generate(directory: &Path, environment: &Environment) -> Result<Generated, PluginError> {
+    // Both renders on one.
+    stagelink_helm::on_render_stack(|| generate_here(directory, environment))
+}
+
+fn generate_here(directory: &Path, environment: &Environment) -> Result<Generated, PluginError> {
     let parameters = Parameters::read(environment)?;
     let options = Options::read(&parameters, environment, directory)?;
     let seed = seed::read(environment)?;

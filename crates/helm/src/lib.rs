@@ -48,5 +48,5 @@ pub use dependencies::{ProcessedChart, process_dependencies};
 pub use error::{Place, RenderError, RenderErrorKind};
 pub use manifest::{Crd, Hook, Manifest};
 pub use objects::capabilities::{Capabilities, KubeVersionError};
-pub use render::{ParsedChart, Release, RenderInput, Rendered};
+pub use render::{ParsedChart, Release, RenderInput, Rendered, on_render_stack};
 pub use stagelink_gotemplate::Limits;

@@ -2,8 +2,9 @@
 //!
 //! Follows `pkg/release/v1/util` of Helm 4.3.
 
-use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -68,8 +69,13 @@ pub struct Manifest {
     pub text: String,
     /// What makes it a Helm hook.
     pub hook: Option<Hook>,
-    document: OnceCell<Value>,
+    document: Arc<Value>,
 }
+
+/// Documents of the last render of a chart, by their text: most are the same in the next, and reading YAML
+/// takes a good part of a small chart's render.
+#[derive(Debug, Default)]
+pub(crate) struct KnownDocuments(HashMap<String, Arc<Value>>);
 
 /// `helm.sh/hook` and its companions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,18 +97,17 @@ impl Hook {
 }
 
 impl Manifest {
-    /// The document as JSON, read once.
+    /// The document as JSON.
     #[must_use]
     pub fn document(&self) -> &Value {
-        // The text was read before, in `read`: it cannot fail here.
-        self.document
-            .get_or_init(|| stagelink_yaml::to_json(self.text.as_str()).unwrap_or_default())
+        &self.document
     }
 
     /// Reads the head of a document; nothing for a hook that Helm does not know.
     fn read(
         source: &str,
         text: &str,
+        known: &KnownDocuments,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, RenderError> {
         let fault = |helm: String| {
@@ -127,8 +132,13 @@ impl Manifest {
             )
             .with_helm(format!("YAML parse error on {source}: {helm}"))
         };
-        let document = stagelink_yaml::to_json(text)
-            .map_err(|error| fault(format!("error converting YAML to JSON: {error}")))?;
+        let document = match known.0.get(text) {
+            Some(document) => document.clone(),
+            None => Arc::new(
+                stagelink_yaml::to_json(text)
+                    .map_err(|error| fault(format!("error converting YAML to JSON: {error}")))?,
+            ),
+        };
         let head = Head::read(&document).map_err(|error| {
             fault(format!(
                 "error unmarshaling JSON: while decoding JSON: {error}"
@@ -159,7 +169,7 @@ impl Manifest {
             namespace,
             text: text.to_owned(),
             hook,
-            document: OnceCell::from(document),
+            document,
         }))
     }
 
@@ -348,12 +358,17 @@ pub(crate) struct Sorted {
 }
 
 /// Splits and sorts rendered files: by name of the template, then by kind.
-pub(crate) fn sort(mut files: Vec<(String, String)>) -> Result<Sorted, RenderError> {
+pub(crate) fn sort(
+    mut files: Vec<(String, String)>,
+    known: &mut KnownDocuments,
+) -> Result<Sorted, RenderError> {
     files.sort();
     let mut sorted = Sorted::default();
+    let mut read = KnownDocuments::default();
     for (source, content) in &files {
         for text in split(content) {
-            if let Some(manifest) = Manifest::read(source, text, &mut sorted.warnings)? {
+            if let Some(manifest) = Manifest::read(source, text, known, &mut sorted.warnings)? {
+                read.0.insert(text.to_owned(), manifest.document.clone());
                 if manifest.hook.is_some() {
                     &mut sorted.hooks
                 } else {
@@ -363,6 +378,7 @@ pub(crate) fn sort(mut files: Vec<(String, String)>) -> Result<Sorted, RenderErr
             }
         }
     }
+    *known = read;
     for list in [&mut sorted.manifests, &mut sorted.hooks] {
         list.sort_by(|left, right| install_rank(&left.kind).cmp(&install_rank(&right.kind)));
     }
@@ -424,7 +440,12 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Option<Manifest>, RenderError> {
-        Manifest::read("c/templates/a.yaml", text, &mut Vec::new())
+        Manifest::read(
+            "c/templates/a.yaml",
+            text,
+            &KnownDocuments::default(),
+            &mut Vec::new(),
+        )
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::error::{Place, RenderError, RenderErrorKind};
 use crate::functions::Randomness;
 use crate::functions::encoding::to_json;
 use crate::handlebars::HandlebarsTemplates;
-use crate::manifest::{self, Crd, Hook, Manifest};
+use crate::manifest::{self, Crd, Hook, KnownDocuments, Manifest};
 use crate::objects::capabilities::Capabilities;
 use crate::objects::scope::Scopes;
 use crate::semver::{Constraints, Version};
@@ -127,6 +127,7 @@ pub struct ParsedChart {
     chart: Chart,
     go: RefCell<Option<Rc<Program>>>,
     handlebars: RefCell<Option<Rc<HandlebarsPrograms>>>,
+    documents: RefCell<KnownDocuments>,
 }
 
 /// Handlebars templates of each chart, and the names that they were parsed from.
@@ -134,6 +135,13 @@ pub struct ParsedChart {
 struct HandlebarsPrograms {
     names: Vec<String>,
     charts: Vec<(usize, HandlebarsTemplates)>,
+}
+
+/// Runs something on a stack that is large enough to render charts. A render brings its own; several in a row
+/// share one that is begun around them.
+pub fn on_render_stack<R>(run: impl FnOnce() -> R) -> R {
+    // Errors of templates that call each other, and nested values, are as deep as the limits allow.
+    stacker::maybe_grow(STACK / 2, STACK, run)
 }
 
 impl ParsedChart {
@@ -145,6 +153,7 @@ impl ParsedChart {
             chart,
             go: RefCell::new(None),
             handlebars: RefCell::new(None),
+            documents: RefCell::default(),
         }
     }
 
@@ -159,8 +168,7 @@ impl ParsedChart {
     /// # Errors
     /// The chart cannot be rendered, a template fails or uses too much, or its output is no YAML.
     pub fn render(&self, input: &RenderInput) -> Result<Rendered, RenderError> {
-        // Errors of templates that call each other, and nested values, are as deep as the limits allow.
-        stacker::grow(STACK, || self.render_here(input))
+        on_render_stack(|| self.render_here(input))
     }
 
     fn render_here(&self, input: &RenderInput) -> Result<Rendered, RenderError> {
@@ -212,7 +220,7 @@ impl ParsedChart {
             }
             !name.ends_with(NOTES)
         });
-        let sorted = manifest::sort(files)?;
+        let sorted = manifest::sort(files, &mut self.documents.borrow_mut())?;
         warnings.extend(sorted.warnings);
         let mut seen = std::collections::BTreeSet::new();
         warnings.retain(|warning| seen.insert(warning.clone()));

@@ -33,7 +33,7 @@ pub(super) fn read(
         files: Vec::new(),
         links: 0,
     };
-    walk.directory(&root, "", &mut Vec::new())?;
+    walk.directory(&root, "", root.clone(), &mut Vec::new())?;
     Ok(walk.files)
 }
 
@@ -42,7 +42,9 @@ fn read_rules(root: &Path, boundary: &Path) -> Result<IgnoreRules, ChartError> {
     const NAME: &str = ".helmignore";
     let path = root.join(NAME);
     let data = if path.exists() {
-        read_file(&path, NAME, root, boundary)?
+        check_link(&path, NAME, root, boundary)?;
+        let metadata = fs::metadata(&path).map_err(|error| ChartError::io(NAME, &error))?;
+        read_file(&path, NAME, &metadata)?
     } else {
         Vec::new()
     };
@@ -57,11 +59,10 @@ fn read_rules(root: &Path, boundary: &Path) -> Result<IgnoreRules, ChartError> {
     })
 }
 
-/// The content of a regular file that, where it is a link, stays inside.
-fn read_file(path: &Path, name: &str, root: &Path, boundary: &Path) -> Result<Vec<u8>, ChartError> {
+/// The content of a regular file, from which it was made sure that it is no link that leads out.
+fn read_file(path: &Path, name: &str, metadata: &fs::Metadata) -> Result<Vec<u8>, ChartError> {
     let io = |error: std::io::Error| ChartError::io(name, &error);
-    check_link(path, name, root, boundary)?;
-    if !fs::metadata(path).map_err(io)?.is_file() {
+    if !metadata.is_file() {
         let message = "cannot load irregular file as it has file mode type bits set";
         let advice = "remove it, or name it in .helmignore";
         return Err(ChartError::new(
@@ -71,7 +72,9 @@ fn read_file(path: &Path, name: &str, root: &Path, boundary: &Path) -> Result<Ve
             advice,
         ));
     }
-    let mut data = Vec::new();
+    // With room for the byte after the end, which is looked for.
+    let size = metadata.len().min(MAX_FILE_SIZE) + 1;
+    let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // One byte more than allowed tells that there is more, also of a file that is growing.
     let file = fs::File::open(path).map_err(io)?;
     file.take(MAX_FILE_SIZE + 1)
@@ -119,17 +122,17 @@ struct Walk<'chart> {
 }
 
 impl Walk<'_> {
-    /// `above` are the real paths of the directories around this one.
+    /// `real` is where the directory is; `above` are those around it.
     fn directory(
         &mut self,
         path: &Path,
         name: &str,
+        real: PathBuf,
         above: &mut Vec<PathBuf>,
     ) -> Result<(), ChartError> {
         let io = |error: &std::io::Error| {
             ChartError::io(if name.is_empty() { "." } else { name }, error)
         };
-        let real = fs::canonicalize(path).map_err(|error| io(&error))?;
         if above.len() >= MAX_DEPTH || above.contains(&real) {
             let message =
                 "the link leads to a directory around it, or directories are nested too deeply";
@@ -167,7 +170,8 @@ impl Walk<'_> {
         above: &mut Vec<PathBuf>,
     ) -> Result<(), ChartError> {
         let io = |error: std::io::Error| ChartError::io(name, &error);
-        let is_link = fs::symlink_metadata(path).map_err(io)?.is_symlink();
+        let own = fs::symlink_metadata(path).map_err(io)?;
+        let is_link = own.is_symlink();
         self.links += usize::from(is_link);
         if self.links > MAX_LINKS {
             let message =
@@ -180,26 +184,29 @@ impl Walk<'_> {
                 advice,
             ));
         }
-        let metadata = fs::metadata(path).map_err(|error| match is_link {
-            true => {
+        let metadata = if is_link {
+            fs::metadata(path).map_err(|error| {
                 let message = format!("error evaluating symlink: {error}");
-                ChartError::new(
-                    ChartErrorKind::Io,
-                    name,
-                    message,
-                    "repair or remove the link",
-                )
-            }
-            false => io(error),
-        })?;
+                let advice = "repair or remove the link";
+                ChartError::new(ChartErrorKind::Io, name, message, advice)
+            })?
+        } else {
+            own
+        };
         if self.rules.ignores(name, metadata.is_dir()) {
             return Ok(());
         }
-        if metadata.is_dir() {
+        if is_link {
             check_link(path, name, self.root, &self.boundary)?;
-            return self.directory(path, name, above);
         }
-        let data = read_file(path, name, self.root, &self.boundary)?;
+        if metadata.is_dir() {
+            let real = match (is_link, above.last(), path.file_name()) {
+                (false, Some(around), Some(last)) => around.join(last),
+                _ => fs::canonicalize(path).map_err(io)?,
+            };
+            return self.directory(path, name, real, above);
+        }
+        let data = read_file(path, name, &metadata)?;
         self.budget.take_file(name, data.len() as u64)?;
         self.files.push(File {
             name: name.to_owned(),

@@ -11,7 +11,7 @@ use crate::resolve::{Scalar, through_json};
 use crate::{Error, ScalarStyle};
 use order::natural_order;
 use serde_json::Value;
-use shape::{Shape, escape, is_break, is_printable, is_refused};
+use shape::{Shape, escape, is_break, is_printable, is_refused, is_word};
 
 /// go-yaml folds a line at the first space behind this column.
 const WIDTH: usize = 80;
@@ -126,7 +126,12 @@ impl Emitter {
     }
 
     fn string(&mut self, text: &str, indent: Option<usize>, context: Context) -> Result<(), Error> {
-        if text.contains(is_refused) {
+        let is_bad = if text.is_ascii() {
+            text.as_bytes().contains(&0x7f)
+        } else {
+            text.contains(is_refused)
+        };
+        if is_bad {
             return Err(Error::ControlCharacter);
         }
         // go-yaml indents a scalar's own lines by two even where it stands alone.
@@ -189,6 +194,10 @@ impl Emitter {
         folding: bool,
         quoted_inside: impl Fn(usize) -> bool,
     ) {
+        if is_word(text) {
+            self.line(text);
+            return;
+        }
         let quoted = self.out.ends_with('\'');
         let (mut spaces, mut breaks) = (false, false);
         for (at, letter) in text.char_indices() {
@@ -269,21 +278,24 @@ impl Emitter {
         self.put('\n');
         self.indention = true;
         self.whitespace = true;
-        let mut breaks = true;
-        for letter in text.chars() {
-            if is_break(letter) {
-                self.put(letter);
+        for line in text.split_inclusive(is_break) {
+            let letters = line.trim_end_matches(is_break);
+            if !letters.is_empty() {
+                self.indent(indent);
+                self.line(letters);
+            }
+            if let Some(line_break) = line[letters.len()..].chars().next() {
+                self.put(line_break);
                 self.indention = true;
-                breaks = true;
-            } else {
-                if breaks {
-                    self.indent(indent);
-                }
-                self.put(letter);
-                self.indention = false;
-                breaks = false;
             }
         }
+    }
+
+    /// Letters of which none is a line break.
+    fn line(&mut self, letters: &str) {
+        self.out.push_str(letters);
+        self.column += letters.chars().count();
+        self.indention = false;
     }
 }
 

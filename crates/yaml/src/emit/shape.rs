@@ -14,12 +14,12 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn of(text: &str) -> Self {
-        if text.is_empty() {
+        if text.is_empty() || is_word(text) {
             return Self {
                 multiline: false,
                 plain: true,
                 single_quoted: true,
-                block: false,
+                block: !text.is_empty(),
             };
         }
         let is_edge = |letter: char| letter == ' ' || is_break(letter);
@@ -29,13 +29,16 @@ impl Shape {
         let mut previous = None;
         let mut letters = text.chars().peekable();
         while let Some(letter) = letters.next() {
-            let before_blank = letters.peek().is_none_or(|next| matches!(next, ' ' | '\t'));
-            let after_blank =
-                previous.is_none_or(|last| matches!(last, '\t' | '\0') || is_edge(last));
+            // Most are, and they change nothing.
+            if letter.is_ascii_alphanumeric() {
+                previous = Some(letter);
+                continue;
+            }
+            let mut before_blank = || letters.peek().is_none_or(|next| matches!(next, ' ' | '\t'));
             indicators |= match letter {
-                '#' => after_blank,
-                ':' => before_blank,
-                '?' | '-' => previous.is_none() && before_blank,
+                '#' => previous.is_none_or(|last| matches!(last, '\t' | '\0') || is_edge(last)),
+                ':' => before_blank(),
+                '?' | '-' => previous.is_none() && before_blank(),
                 ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
                 | '@' | '`' => previous.is_none(),
                 _ => false,
@@ -109,6 +112,16 @@ fn is_base_60(text: &str) -> bool {
         && first.starts_with(|first: char| first.is_ascii_digit())
         && digits(first)
         && digits(fraction)
+}
+
+/// True for what most strings are: letters that mean nothing to YAML wherever they stand.
+pub(super) fn is_word(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && bytes
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/'))
 }
 
 pub(super) fn is_break(letter: char) -> bool {
