@@ -166,7 +166,8 @@ impl Cluster {
         what: &str,
         wanted: impl FnMut(&Value) -> bool,
     ) -> Value {
-        watch::until(self, (namespace, kind, name), what, wanted)
+        let which = (namespace, kind, name);
+        watch::until(self, which, what, LONGEST_CLUSTER_WAIT, wanted)
     }
 
     /// The ledger of an Application, as its hooks left it.

@@ -1,8 +1,10 @@
 //! An Argo CD Application with our plugin.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{Cluster, Repository, unique};
+use super::{Cluster, LONGEST_CLUSTER_WAIT, Repository, unique, watch};
 
 /// An Application that syncs when it is told to. It is deleted with what it deployed when its test ends.
 #[derive(Debug)]
@@ -123,7 +125,17 @@ impl Application {
 
     /// Waits until an operation has ended.
     pub fn end_of_sync(&self, id: &str) -> Ended {
-        let application = self.wait("the operation has ended", |application| {
+        self.end_of_sync_within(id, LONGEST_CLUSTER_WAIT)
+    }
+
+    /// Waits until an operation has ended that may take longer than others, as there are so many.
+    ///
+    /// # Panics
+    /// When it takes even longer.
+    pub fn end_of_sync_within(&self, id: &str, patience: Duration) -> Ended {
+        let which = (&*self.namespace, "applications.argoproj.io", &*self.name);
+        let what = "the operation has ended";
+        let application = watch::until(&self.cluster, which, what, patience, |application| {
             let state = &application["status"]["operationState"];
             state["operation"]["info"][0]["value"] == id
                 && state["phase"] != "Running"

@@ -3,11 +3,11 @@
 use std::io::BufReader;
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Cluster, LONGEST_CLUSTER_WAIT};
+use super::Cluster;
 
 /// Watches one resource until it is as wanted.
 ///
@@ -17,9 +17,10 @@ pub(super) fn until(
     cluster: &Cluster,
     (namespace, kind, name): (&str, &str, &str),
     what: &str,
+    patience: Duration,
     mut wanted: impl FnMut(&Value) -> bool,
 ) -> Value {
-    let end = Instant::now() + LONGEST_CLUSTER_WAIT;
+    let end = Instant::now() + patience;
     let mut last = Value::Null;
     // A watch may be ended by the API server, and begins with what is there.
     loop {
@@ -44,7 +45,7 @@ pub(super) fn until(
             panic_with(what, kind, name, &last);
         }
         // kubectl ends at once for a kind that the cluster does not know yet.
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

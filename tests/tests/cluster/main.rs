@@ -12,5 +12,6 @@ mod chart;
 mod failures;
 mod installation;
 mod release;
+mod scale;
 mod sources;
 mod tracing;
