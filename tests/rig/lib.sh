@@ -102,10 +102,11 @@ start() {
     if [ -f "$RIG/state/pids/$name" ] && in_box test -e "/proc/$(cat "$RIG/state/pids/$name")"; then
         return
     fi
-    # The id is that in the box. The shell is replaced by the server.
+    # The id is that in the box. The shell is replaced by the server, a child of the box's first process: an
+    # `nsenter` that waited for it would stop with it, and hold the box when it ends.
     # shellcheck disable=SC2016
-    in_box setsid sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$RIG/state/pids/$name" "$@" \
-        >"$RIG/logs/$name.log" 2>&1 </dev/null &
+    in_box setsid --fork sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$RIG/state/pids/$name" "$@" \
+        >"$RIG/logs/$name.log" 2>&1 </dev/null
 }
 
 kube() { kubectl --kubeconfig "$RIG/kubeconfig" "$@"; }

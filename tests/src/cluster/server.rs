@@ -94,10 +94,12 @@ impl Server {
     /// When the rig's namespaces are gone.
     pub fn start_again(&self) {
         let started = fs::File::create(&self.log).and_then(|log| {
-            // In a session of its own: it outlives the test, as the one before it did.
-            Command::new("setsid")
-                .args(["--fork", "nsenter", "--target", &self.init])
+            // In a session of its own: it outlives the test, as the one before it did. A child of the box's
+            // first process: `nsenter` would stop with it and hold the box.
+            Command::new("nsenter")
+                .args(["--target", &self.init])
                 .args(["--net", "--mount", "--pid", "--uts", "--ipc", "--"])
+                .args(["setsid", "--fork"])
                 .arg(&self.program)
                 .args(&self.arguments)
                 .stdin(Stdio::null())
