@@ -592,6 +592,62 @@ fn what_may_be_in_the_cluster_is_only_a_warning() {
 }
 
 #[test]
+fn hooks_may_read_what_evaluations_need_and_the_chart_does_not_have() {
+    let context = (
+        "templates/context.yaml",
+        "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnAppContext\nmetadata:\n  name: shop\nspec:\n  preDeploymentEvaluations: [judged]\n",
+    );
+    let judged = (
+        "templates/judged.yaml",
+        "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnEvaluationDefinition\nmetadata:\n  name: judged\nspec:\n  objectives:\n  - {keptnMetricRef: {name: up}, evaluationTarget: \">0\"}\n",
+    );
+    let metric = (
+        "templates/metric.yaml",
+        "apiVersion: metrics.keptn.sh/v1\nkind: KeptnMetric\nmetadata:\n  name: up\nspec:\n  provider: {name: monitoring}\n  query: up\n",
+    );
+    let provider = (
+        "templates/provider.yaml",
+        "apiVersion: metrics.keptn.sh/v1\nkind: KeptnMetricsProvider\nmetadata:\n  name: monitoring\nspec:\n  type: prometheus\n  targetServer: http://prometheus:9090\n",
+    );
+    let rules = |templates: &[(&str, &str)]| {
+        let generated = Call::new(chart(templates).path()).generate();
+        let role = generated.find("Role", "shop-dev-stagelink").unwrap();
+        let rules = role["rules"].as_array().unwrap().iter();
+        let is_keptns =
+            |rule: &&Value| rule["apiGroups"][0].as_str().unwrap().ends_with("keptn.sh");
+        Value::Array(rules.filter(is_keptns).cloned().collect())
+    };
+    let get = |group: &str, resource: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": ["get"]});
+    let named = |group: &str, resource: &str, name: &str| {
+        let mut rule = get(group, resource);
+        rule["resourceNames"] = json!([name]);
+        rule
+    };
+    let (lifecycle, metrics) = ("lifecycle.keptn.sh", "metrics.keptn.sh");
+    assert_eq!(rules(&[context, judged, metric, provider]), json!([]));
+    assert_eq!(
+        rules(&[context, judged, metric]),
+        json!([named(metrics, "keptnmetricsproviders", "monitoring")])
+    );
+    // What names others is read first.
+    assert_eq!(
+        rules(&[context, judged]),
+        json!([
+            named(metrics, "keptnmetrics", "up"),
+            get(metrics, "keptnmetricsproviders"),
+        ])
+    );
+    assert_eq!(
+        rules(&[context]),
+        json!([
+            named(lifecycle, "keptnevaluationdefinitions", "judged"),
+            get(metrics, "keptnmetrics"),
+            get(metrics, "keptnmetricsproviders"),
+        ])
+    );
+}
+
+#[test]
 fn hooks_may_only_do_what_tasks_need() {
     let definitions = "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnTaskDefinition\nmetadata:\n  name: check\nspec:\n  deno:\n    functionRef:\n      name: code\n    secureParameters:\n      secret: token\n---\napiVersion: lifecycle.keptn.sh/v1\nkind: KeptnTaskDefinition\nmetadata:\n  name: code\nspec:\n  deno:\n    inline:\n      code: \"1\"\n    secureParameters:\n      secret: other\n";
     let context = "apiVersion: lifecycle.keptn.sh/v1\nkind: KeptnAppContext\nmetadata:\n  name: shop\nspec:\n  preDeploymentTasks: [check]\n";

@@ -135,6 +135,7 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
     let surroundings = Surroundings::of(arguments, &resolve, &cancel).await?;
     let evaluator = Metrics::new(Settings {
         keptn_namespace: arguments.keptn_namespace.clone(),
+        definitions: surroundings.definitions.clone(),
         secrets: surroundings.secrets.clone(),
         resolve,
         ..Settings::default()

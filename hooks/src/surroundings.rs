@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use stagelink_delivery::ports::{LedgerStore, Secrets, StoreError, TaskRunner, WorkloadWatcher};
+use stagelink_delivery::ports::{
+    Definitions, LedgerStore, NoDefinitions, Secrets, StoreError, TaskRunner, WorkloadWatcher,
+};
 use stagelink_http::Resolve;
 use stagelink_kubernetes::{
-    ApiCalls, Cluster, ClusterSecrets, ClusterTasks, ClusterTasksSettings, ClusterWorkloads,
-    ConnectError, LedgerConfigMap,
+    ApiCalls, Cluster, ClusterDefinitions, ClusterSecrets, ClusterTasks, ClusterTasksSettings,
+    ClusterWorkloads, ConnectError, LedgerConfigMap,
 };
 use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, WorkloadFile};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,8 @@ pub(crate) struct Surroundings {
     pub(crate) tasks: Box<dyn TaskRunner>,
     pub(crate) workloads: Box<dyn WorkloadWatcher>,
     pub(crate) secrets: Arc<dyn Secrets>,
+    /// Definitions, metrics and providers that are not in the plan.
+    pub(crate) definitions: Arc<dyn Definitions>,
     /// Counts what the API server was asked, if there is one.
     pub(crate) calls: Option<ApiCalls>,
 }
@@ -79,6 +83,7 @@ impl Surroundings {
             })),
             workloads: Box::new(WorkloadFile::in_folder(&state)),
             secrets: Arc::new(secrets),
+            definitions: Arc::new(NoDefinitions),
             calls: None,
         })
     }
@@ -112,6 +117,7 @@ impl Surroundings {
             tasks: Box::new(tasks),
             workloads: Box::new(ClusterWorkloads::new(cluster)),
             secrets: Arc::new(ClusterSecrets::new(cluster)),
+            definitions: Arc::new(ClusterDefinitions::new(cluster)),
             calls: Some(cluster.calls().clone()),
         }
     }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use stagelink_plan::Plan;
+use stagelink_plan::{Phases, Plan};
 
 use super::{Names, helper_metadata};
+
+const LIFECYCLE: &str = "lifecycle.keptn.sh";
+const METRICS: &str = "metrics.keptn.sh";
 
 /// A service account, and for each namespace with something of the plan a role and its binding.
 pub(super) fn build(plan: &Plan, names: &Names) -> Vec<Value> {
@@ -104,20 +107,83 @@ fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
     }
     if misses_definitions(plan) {
         // Which ones they refer to is known only once they are read.
-        rules.push(rule(
-            "lifecycle.keptn.sh",
-            &["keptntaskdefinitions"],
-            &["get"],
-            &[],
-        ));
+        rules.push(rule(LIFECYCLE, &["keptntaskdefinitions"], &["get"], &[]));
     }
+    rules.extend(evaluation_rules(plan));
     rules
 }
 
+/// Evaluation definitions, metrics and providers of the app's namespace that are not in the plan, by name
+/// as far as the plan tells.
+fn evaluation_rules(plan: &Plan) -> Vec<Value> {
+    let home = format!("{}/", plan.namespace);
+    let definitions: BTreeSet<&String> = phases(plan)
+        .flat_map(|phases| {
+            let before = phases.pre_deployment_evaluations.iter();
+            before.chain(&phases.post_deployment_evaluations)
+        })
+        .filter(|name| !plan.evaluation_definitions.contains_key(*name))
+        .collect();
+    let metrics: BTreeSet<&String> = plan
+        .evaluation_definitions
+        .values()
+        .flat_map(|definition| &definition.objectives)
+        .filter_map(|objective| objective.keptn_metric_ref.as_ref())
+        .filter(
+            |metric| match metric.namespace.as_deref().unwrap_or_default() {
+                // One of Keptn's namespace, which has another name, may be in the plan as well.
+                "" => !plan.metrics.keys().any(|key| has_name(key, &metric.name)),
+                namespace => {
+                    namespace == plan.namespace
+                        && !plan.metrics.contains_key(&format!("{home}{}", metric.name))
+                }
+            },
+        )
+        .map(|metric| &metric.name)
+        .collect();
+    let providers: BTreeSet<&String> = plan
+        .metrics
+        .iter()
+        .filter(|(key, _)| key.starts_with(&home))
+        .map(|(_, metric)| &metric.provider.name)
+        .filter(|name| {
+            !plan
+                .metrics_providers
+                .contains_key(&format!("{home}{name}"))
+        })
+        .collect();
+    // What one that is not in the plan names is known only once it is read.
+    let (any_metric, any_provider) = (
+        !definitions.is_empty(),
+        !definitions.is_empty() || !metrics.is_empty(),
+    );
+    let wanted = [
+        (LIFECYCLE, "keptnevaluationdefinitions", definitions, false),
+        (METRICS, "keptnmetrics", metrics, any_metric),
+        (METRICS, "keptnmetricsproviders", providers, any_provider),
+    ];
+    wanted
+        .into_iter()
+        .filter(|(_, _, names, any)| *any || !names.is_empty())
+        .map(|(group, resource, names, any)| {
+            let names: Vec<String> = names.into_iter().filter(|_| !any).cloned().collect();
+            rule(group, &[resource], &["get"], &names)
+        })
+        .collect()
+}
+
+/// Whether a key `namespace/name` has this name.
+fn has_name(key: &str, name: &str) -> bool {
+    key.split_once('/').is_some_and(|(_, found)| found == name)
+}
+
+/// The app's phases, and those of each workload.
+fn phases(plan: &Plan) -> impl Iterator<Item = &Phases> {
+    std::iter::once(&plan.phases).chain(plan.workloads.iter().map(|workload| &workload.phases))
+}
+
 fn task_names(plan: &Plan) -> impl Iterator<Item = &String> {
-    let all =
-        std::iter::once(&plan.phases).chain(plan.workloads.iter().map(|workload| &workload.phases));
-    all.flat_map(|phases| {
+    phases(plan).flat_map(|phases| {
         phases
             .pre_deployment_tasks
             .iter()
@@ -173,8 +239,7 @@ fn secrets(plan: &Plan) -> Vec<String> {
     secrets.into_iter().collect()
 }
 
-/// Whether there are tasks whose definition, or its function, is not in the plan. Evaluations and
-/// metrics always are.
+/// Whether there are tasks whose definition, or its function, is not in the plan.
 fn misses_definitions(plan: &Plan) -> bool {
     let parents = plan.task_definitions.values().filter_map(|task| {
         let function = task.function_spec()?;

@@ -22,6 +22,7 @@ pub mod ports;
 pub mod status;
 
 mod compaction;
+mod definitions;
 mod name;
 mod outcome;
 mod phase;

@@ -10,6 +10,7 @@ use stagelink_keptn::{EvaluationDefinitionSpec, TaskDefinitionSpec};
 use stagelink_plan::{Plan, TraceParent, Workload};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::definitions::{Definition, DefinitionError, Definitions, NoDefinitions};
 use crate::ledger::{ItemReport, Ledger};
 pub use crate::secrets::{NoSecrets, SecretError, SecretKey, SecretValue, Secrets};
 use crate::{CheckType, Outcome};
@@ -193,7 +194,7 @@ pub struct EvaluationRequest<'a> {
     pub name: &'a str,
     /// Name of the definition.
     pub definition_name: &'a str,
-    /// The definition if the plan has it.
+    /// The definition if the plan has it; else the evaluator looks for it where its stage keeps them.
     pub definition: Option<&'a EvaluationDefinitionSpec>,
     /// Numbers of the tasks of this attempt that have ended, by definition.
     pub reports: &'a BTreeMap<String, ItemReport>,

@@ -1,78 +1,35 @@
-//! Task definitions that a chart does not have itself: in the app's namespace, then in Keptn's.
+//! Keptn's resources that a chart does not have itself, as the cluster has them.
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::Value;
+use stagelink_delivery::ports::{Definition, DefinitionError, Definitions};
 use stagelink_keptn::{FunctionError, KeptnKind, ResolvedFunction, Severity, TaskDefinitionSpec};
 use stagelink_plan::DefinitionMetadata;
 
 use crate::{ApiError, Cluster};
 
-/// A definition, and what it is labelled with.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct TaskDefinition {
-    pub(crate) spec: TaskDefinitionSpec,
-    pub(crate) metadata: DefinitionMetadata,
-}
-
-/// Why there is no definition.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DefinitionError {
-    #[error(
-        "there is no KeptnTaskDefinition {name} in the chart, {}; add it to the chart or to the cluster",
-        .places.join(", ")
-    )]
-    NotFound {
-        name: String,
-        /// Where it was looked for, and what stood in the way.
-        places: Vec<String>,
-    },
-    #[error("KeptnTaskDefinition {namespace}/{name} is not valid: {problem}")]
-    Invalid {
-        namespace: String,
-        name: String,
-        problem: String,
-    },
-    #[error("KeptnTaskDefinition {namespace}/{name} cannot be read: {source}")]
-    Unavailable {
-        namespace: String,
-        name: String,
-        source: ApiError,
-    },
-    #[error(transparent)]
-    Function(#[from] FunctionError),
-}
-
-/// Where definitions are looked for.
+/// Reads definitions of the cluster, in the newest version that it serves.
 #[derive(Debug, Clone)]
-pub(crate) struct Definitions {
+pub struct ClusterDefinitions {
     cluster: Cluster,
-    /// In this order.
-    namespaces: Vec<String>,
 }
 
-impl Definitions {
-    /// Definitions of the cluster's namespace, then of Keptn's.
-    pub(crate) fn new(cluster: &Cluster, keptn_namespace: &str) -> Self {
-        let mut namespaces = vec![cluster.namespace().to_owned()];
-        if !keptn_namespace.is_empty() && keptn_namespace != cluster.namespace() {
-            namespaces.push(keptn_namespace.to_owned());
-        }
-        Self {
-            cluster: cluster.clone(),
-            namespaces,
-        }
-    }
-
-    /// The definition of this name.
-    pub(crate) async fn task(&self, name: &str) -> Result<TaskDefinition, DefinitionError> {
+#[async_trait]
+impl Definitions for ClusterDefinitions {
+    async fn find(
+        &self,
+        kind: KeptnKind,
+        namespaces: &[&str],
+        name: &str,
+    ) -> Result<Definition, DefinitionError> {
         let mut places = Vec::new();
-        for namespace in &self.namespaces {
-            match self.get(namespace, name).await {
-                Ok(Some(resource)) => return read(namespace, name, resource),
+        for namespace in namespaces {
+            match self.get(kind, namespace, name).await {
+                Ok(Some(resource)) => return read(kind, namespace, name, resource),
                 Ok(None) => places.push(format!("in the namespace {namespace}")),
                 // A hook may read in the app's namespace only; elsewhere somebody has to allow it.
                 Err(error) if error.is_forbidden() => {
@@ -80,22 +37,37 @@ impl Definitions {
                 }
                 Err(source) => {
                     return Err(DefinitionError::Unavailable {
-                        namespace: namespace.clone(),
+                        kind: kind.kind,
+                        namespace: (*namespace).to_owned(),
                         name: name.to_owned(),
-                        source,
+                        source: Box::new(source),
                     });
                 }
             }
         }
         Err(DefinitionError::NotFound {
+            kind: kind.kind,
             name: name.to_owned(),
             places,
         })
     }
+}
+
+impl ClusterDefinitions {
+    /// The definitions of a cluster.
+    pub fn new(cluster: &Cluster) -> Self {
+        Self {
+            cluster: cluster.clone(),
+        }
+    }
 
     /// The resource in the newest version that the cluster serves.
-    async fn get(&self, namespace: &str, name: &str) -> Result<Option<DynamicObject>, ApiError> {
-        let kind = KeptnKind::TASK_DEFINITION;
+    async fn get(
+        &self,
+        kind: KeptnKind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DynamicObject>, ApiError> {
         for version in kind.versions {
             let version = GroupVersionKind::gvk(kind.group, version, kind.kind);
             let resource = ApiResource::from_gvk_with_plural(&version, kind.plural);
@@ -115,6 +87,49 @@ impl Definitions {
         }
         Ok(None)
     }
+}
+
+/// Task definitions of an app's namespace, then of Keptn's.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskDefinitions {
+    definitions: ClusterDefinitions,
+    /// In this order.
+    namespaces: Vec<String>,
+}
+
+/// Why a task has nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskDefinitionError {
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    #[error(transparent)]
+    Function(#[from] FunctionError),
+}
+
+impl TaskDefinitions {
+    pub(crate) fn new(cluster: &Cluster, keptn_namespace: &str) -> Self {
+        let mut namespaces = vec![cluster.namespace().to_owned()];
+        if !keptn_namespace.is_empty() && keptn_namespace != cluster.namespace() {
+            namespaces.push(keptn_namespace.to_owned());
+        }
+        Self {
+            definitions: ClusterDefinitions::new(cluster),
+            namespaces,
+        }
+    }
+
+    /// The definition of this name, and what it is labelled with.
+    pub(crate) async fn task(
+        &self,
+        name: &str,
+    ) -> Result<(TaskDefinitionSpec, DefinitionMetadata), DefinitionError> {
+        let namespaces: Vec<_> = self.namespaces.iter().map(String::as_str).collect();
+        let found = self
+            .definitions
+            .find(KeptnKind::TASK_DEFINITION, &namespaces, name)
+            .await?;
+        Ok((found.read()?, found.metadata))
+    }
 
     /// Finds the code of a function and merges in what it refers to; the definitions of `known` count
     /// first, and those that are looked up are added to it.
@@ -123,7 +138,7 @@ impl Definitions {
         name: &str,
         spec: &'a TaskDefinitionSpec,
         known: &'a mut BTreeMap<String, TaskDefinitionSpec>,
-    ) -> Result<Option<ResolvedFunction<'a>>, DefinitionError> {
+    ) -> Result<Option<ResolvedFunction<'a>>, TaskDefinitionError> {
         loop {
             let missing = match spec.resolve_function(name, |other| known.get(other)) {
                 Err(FunctionError::Missing { to, .. }) => to,
@@ -131,25 +146,28 @@ impl Definitions {
                 Ok(_) => break,
                 Err(error) => return Err(error.into()),
             };
-            let parent = self.task(&missing).await?;
-            known.insert(missing, parent.spec);
+            let (parent, _) = self.task(&missing).await?;
+            known.insert(missing, parent);
         }
         Ok(spec.resolve_function(name, |other| known.get(other))?)
     }
 }
 
-/// A definition as Keptn would take it.
+/// A resource as Keptn would take it.
 fn read(
+    kind: KeptnKind,
     namespace: &str,
     name: &str,
     resource: DynamicObject,
-) -> Result<TaskDefinition, DefinitionError> {
+) -> Result<Definition, DefinitionError> {
     let invalid = |problem: String| DefinitionError::Invalid {
+        kind: kind.kind,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         problem,
     };
-    let resource = serde_json::to_value(resource).map_err(|error| invalid(error.to_string()))?;
+    let mut resource =
+        serde_json::to_value(resource).map_err(|error| invalid(error.to_string()))?;
     // JSON is YAML.
     let findings = stagelink_keptn::validate(name, &resource.to_string());
     if let Some(finding) = findings
@@ -163,38 +181,40 @@ fn read(
         };
         return Err(invalid(format!("{place}{}", finding.problem)));
     }
-    let spec = match &resource["spec"] {
-        Value::Null => TaskDefinitionSpec::default(),
-        spec => serde::Deserialize::deserialize(spec)
-            .map_err(|error: serde_json::Error| invalid(error.to_string()))?,
-    };
-    Ok(TaskDefinition {
-        spec,
+    Ok(Definition {
+        kind: kind.kind,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
         metadata: DefinitionMetadata::of(&resource["metadata"]),
+        spec: resource["spec"].take(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn definition(spec: Value) -> Result<TaskDefinition, String> {
+    fn definition(spec: Value) -> Result<(TaskDefinitionSpec, DefinitionMetadata), String> {
         let resource = json!({
             "apiVersion": "lifecycle.keptn.sh/v1", "kind": "KeptnTaskDefinition",
             "metadata": {"name": "check", "labels": {"team": "shop"}}, "spec": spec,
         });
         let resource = serde_json::from_value(resource).unwrap();
-        read("shop", "check", resource).map_err(|error| error.to_string())
+        let read = |resource| {
+            let found = read(KeptnKind::TASK_DEFINITION, "shop", "check", resource)?;
+            Ok((found.read()?, found.metadata))
+        };
+        read(resource).map_err(|error: DefinitionError| error.to_string())
     }
 
     #[test]
     fn what_keptn_would_refuse_is_refused() {
-        let found =
+        let (spec, metadata) =
             definition(json!({"container": {"name": "c", "image": "i"}, "retries": 2})).unwrap();
-        assert_eq!(found.spec.retries(), 2);
-        assert_eq!(found.metadata.labels["team"], "shop");
+        assert_eq!(spec.retries(), 2);
+        assert_eq!(metadata.labels["team"], "shop");
         for (spec, expected) in [
             (json!({}), "Either Container, Python, or Deno"),
             (

@@ -15,6 +15,7 @@ mod workloads;
 
 pub use calls::ApiCalls;
 pub use client::{Cluster, ConnectError};
+pub use definitions::ClusterDefinitions;
 pub use error::ApiError;
 pub use ledger_config_map::LedgerConfigMap;
 pub use secrets::ClusterSecrets;

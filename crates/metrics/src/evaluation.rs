@@ -9,12 +9,17 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ledger::{ItemReport, ObjectiveRecord};
-use stagelink_delivery::ports::{EvaluationRequest, Evaluator, ItemEnd, NoSecrets, Secrets};
+use stagelink_delivery::ports::{
+    DefinitionError, Definitions, EvaluationRequest, Evaluator, ItemEnd, NoDefinitions, NoSecrets,
+    Secrets,
+};
 use stagelink_http::Resolve;
-use stagelink_keptn::{EvaluationDefinitionSpec, EvaluationTarget, MetricSpec, Objective, Verdict};
+use stagelink_keptn::{
+    EvaluationDefinitionSpec, EvaluationTarget, KeptnKind, MetricSpec, Objective, Verdict,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::lookup::find;
+use crate::lookup::{self, namespaces};
 use crate::provider::{MetricError, Provider, provider};
 
 /// How many objectives are asked for at a time.
@@ -27,6 +32,8 @@ const MAX_OBJECTIVES: usize = 1000;
 pub struct Settings {
     /// The namespace that is looked in after the app's.
     pub keptn_namespace: String,
+    /// Where definitions, metrics and providers are that the plan does not have.
+    pub definitions: Arc<dyn Definitions>,
     /// Where the passwords of providers are.
     pub secrets: Arc<dyn Secrets>,
     /// How long one request to a provider may take.
@@ -39,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             keptn_namespace: "keptn-system".to_owned(),
+            definitions: Arc::new(NoDefinitions),
             secrets: Arc::new(NoSecrets),
             timeout: Duration::from_secs(20),
             resolve: Resolve::default(),
@@ -56,7 +64,8 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Evaluates KeptnEvaluationDefinitions over the KeptnMetrics of the plan.
+/// Evaluates KeptnEvaluationDefinitions over KeptnMetrics: those of the plan, then those that the
+/// stage keeps.
 ///
 /// As in Keptn every objective must be met once, and one that was met is not asked for again, while
 /// the others are tried `retries` times in all, `retryInterval` apart. Unlike there, the provider is
@@ -82,11 +91,19 @@ impl Evaluator for Metrics {
         request: &EvaluationRequest<'_>,
         cancel: &CancellationToken,
     ) -> ItemEnd {
-        let Some(definition) = request.definition else {
-            return cannot(format!(
-                "KeptnEvaluationDefinition {} is not in the chart; add it, or correct its name",
-                request.definition_name
-            ));
+        let found;
+        let definition = match request.definition {
+            Some(definition) => definition,
+            None => {
+                found = tokio::select! {
+                    found = self.definition(request) => found,
+                    () = cancel.cancelled() => return end(Vec::new(), 0, Ended::Cancelled),
+                };
+                match &found {
+                    Ok(definition) => definition,
+                    Err(error) => return cannot(error.to_string()),
+                }
+            }
         };
         match definition.objectives.len() {
             0 => {
@@ -114,8 +131,8 @@ impl Evaluator for Metrics {
 }
 
 /// All that is needed to ask for an objective.
-struct Question<'a> {
-    metric: &'a MetricSpec,
+struct Question {
+    metric: MetricSpec,
     target: EvaluationTarget,
     provider: Arc<dyn Provider>,
 }
@@ -131,12 +148,24 @@ struct Answered {
 }
 
 impl Metrics {
-    /// Looks everything up once: a resource does not change while an evaluation runs.
-    async fn prepare<'a>(
+    /// The definition as the stage keeps it, if the chart does not have it.
+    async fn definition(
         &self,
-        request: &EvaluationRequest<'a>,
-        definition: &'a EvaluationDefinitionSpec,
-    ) -> Vec<Result<Question<'a>, MetricError>> {
+        request: &EvaluationRequest<'_>,
+    ) -> Result<EvaluationDefinitionSpec, DefinitionError> {
+        let namespaces = namespaces(request.plan, &self.settings.keptn_namespace);
+        let kind = KeptnKind::EVALUATION_DEFINITION;
+        let definitions = &self.settings.definitions;
+        let found = definitions.find(kind, &namespaces, request.definition_name);
+        found.await?.read()
+    }
+
+    /// Looks everything up once: a resource does not change while an evaluation runs.
+    async fn prepare(
+        &self,
+        request: &EvaluationRequest<'_>,
+        definition: &EvaluationDefinitionSpec,
+    ) -> Vec<Result<Question, MetricError>> {
         let mut providers: BTreeMap<(String, String), Arc<dyn Provider>> = BTreeMap::new();
         let mut questions = Vec::with_capacity(definition.objectives.len());
         for objective in &definition.objectives {
@@ -145,29 +174,30 @@ impl Metrics {
         questions
     }
 
-    async fn question<'a>(
+    async fn question(
         &self,
-        request: &EvaluationRequest<'a>,
+        request: &EvaluationRequest<'_>,
         objective: &Objective,
         providers: &mut BTreeMap<(String, String), Arc<dyn Provider>>,
-    ) -> Result<Question<'a>, MetricError> {
+    ) -> Result<Question, MetricError> {
         let target = objective
             .target()
             .map_err(|error| MetricError::Resource(error.to_string()))?;
-        let found = find(request.plan, objective, &self.settings.keptn_namespace)?;
-        let key = (
-            found.provider.namespace.to_owned(),
-            found.provider.name.to_owned(),
-        );
+        let (settings, plan) = (&self.settings, request.plan);
+        let definitions = settings.definitions.as_ref();
+        let metric =
+            lookup::metric(plan, objective, &settings.keptn_namespace, definitions).await?;
+        let key = (metric.namespace.clone(), metric.spec.provider.name.clone());
         let provider = match providers.get(&key) {
             Some(known) => Arc::clone(known),
             None => {
-                let made = provider(found.provider, &self.settings, request.reports).await?;
+                let found = lookup::provider(plan, &metric, definitions).await?;
+                let made = provider(found.resource(), settings, request.reports).await?;
                 Arc::clone(providers.entry(key).or_insert_with(|| Arc::from(made)))
             }
         };
         Ok(Question {
-            metric: found.metric,
+            metric: metric.spec,
             target,
             provider,
         })
@@ -177,7 +207,7 @@ impl Metrics {
 /// All tries.
 async fn run(
     definition: &EvaluationDefinitionSpec,
-    questions: &[Result<Question<'_>, MetricError>],
+    questions: &[Result<Question, MetricError>],
     cancel: &CancellationToken,
 ) -> ItemEnd {
     let mut answers: Vec<Option<Answered>> = vec![None; questions.len()];
@@ -240,9 +270,9 @@ async fn run(
 }
 
 /// One objective, once.
-async fn ask(question: &Result<Question<'_>, MetricError>) -> Answered {
+async fn ask(question: &Result<Question, MetricError>) -> Answered {
     let asked = match question {
-        Ok(question) => match question.provider.value(question.metric).await {
+        Ok(question) => match question.provider.value(&question.metric).await {
             Ok(value) => {
                 let verdict = question.target.judge(value.number);
                 return Answered {

@@ -3,8 +3,8 @@
 //! [`Metrics`] carries out a KeptnEvaluationDefinition: it asks the provider of every KeptnMetric
 //! when it evaluates, not every few seconds as Keptn's operator does, and compares what it is told
 //! with the targets. Providers: Prometheus (and Thanos and Cortex, which speak its API), and the
-//! results of this attempt's built-in tasks. Where the plan does not hold a definition, this crate
-//! does not look for it elsewhere; it knows no cluster.
+//! results of this attempt's built-in tasks. What the plan does not hold is
+//! looked up through a port of `stagelink-delivery`; this crate knows no cluster.
 //!
 //! ```
 //! use stagelink_metrics::prometheus::Answer;

@@ -1,6 +1,7 @@
 //! Which KeptnMetric and KeptnMetricsProvider an objective means.
 
-use stagelink_keptn::{MetricSpec, Objective};
+use stagelink_delivery::ports::{Definition, DefinitionError, Definitions};
+use stagelink_keptn::{KeptnKind, MetricSpec, MetricsProviderSpec, Objective};
 use stagelink_plan::Plan;
 
 use crate::provider::{MetricError, ProviderResource};
@@ -8,21 +9,41 @@ use crate::provider::{MetricError, ProviderResource};
 /// The most names in a message.
 const MAX_NAMES: usize = 10;
 
-/// A KeptnMetric of the plan, and its provider.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Found<'a> {
-    pub(crate) metric: &'a MetricSpec,
-    pub(crate) provider: ProviderResource<'a>,
+/// A KeptnMetric, and where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundMetric {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) spec: MetricSpec,
+}
+
+/// A KeptnMetricsProvider.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundProvider {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) spec: MetricsProviderSpec,
+}
+
+impl FoundProvider {
+    pub(crate) fn resource(&self) -> ProviderResource<'_> {
+        ProviderResource {
+            namespace: &self.namespace,
+            name: &self.name,
+            spec: &self.spec,
+        }
+    }
 }
 
 /// The metric that an objective names: in its explicit namespace and nowhere else, or in the app's
-/// and then in Keptn's (`lifecycle-operator/.../providers/keptnmetric`). Its provider is in the
-/// metric's namespace.
-pub(crate) fn find<'a>(
-    plan: &'a Plan,
+/// and then in Keptn's (`lifecycle-operator/.../providers/keptnmetric`). The chart's count before
+/// those of the stage.
+pub(crate) async fn metric(
+    plan: &Plan,
     objective: &Objective,
     keptn_namespace: &str,
-) -> Result<Found<'a>, MetricError> {
+    definitions: &dyn Definitions,
+) -> Result<FoundMetric, MetricError> {
     let Some(reference) = &objective.keptn_metric_ref else {
         return Err(MetricError::Resource(
             "the objective names no keptnMetricRef; objectives with a query of their own (v1alpha1, v1alpha2) are not evaluated, so make a KeptnMetric of it".to_owned(),
@@ -32,41 +53,97 @@ pub(crate) fn find<'a>(
         .namespace
         .as_deref()
         .filter(|namespace| !namespace.is_empty());
-    let namespaces: &[&str] = match explicit {
-        Some(namespace) => &[namespace],
-        None => &[&plan.namespace, keptn_namespace],
+    let namespaces = match explicit {
+        Some(namespace) => vec![namespace],
+        None => namespaces(plan, keptn_namespace),
     };
     let name = &reference.name;
-    let found = namespaces
-        .iter()
-        .find_map(|namespace| plan.metrics.get_key_value(&format!("{namespace}/{name}")));
-    let Some((key, metric)) = found else {
-        return Err(MetricError::Resource(format!(
-            "KeptnMetric {name} is not in namespace {}; the chart has {}",
-            namespaces.join(" or "),
-            list(plan.metrics.keys())
-        )));
-    };
-    let namespace = key.split_once('/').map_or("", |(namespace, _)| namespace);
-    let provider = &metric.provider.name;
-    let Some((key, spec)) = plan
-        .metrics_providers
-        .get_key_value(&format!("{namespace}/{provider}"))
-    else {
-        return Err(MetricError::Resource(format!(
-            "KeptnMetricsProvider {provider} of KeptnMetric {name} is not in namespace {namespace}; the chart has {}",
-            list(plan.metrics_providers.keys())
-        )));
-    };
-    let (namespace, name) = key.split_once('/').unwrap_or(("", key));
-    Ok(Found {
-        metric,
-        provider: ProviderResource {
-            namespace,
-            name,
-            spec,
-        },
+    for namespace in &namespaces {
+        if let Some(spec) = plan.metrics.get(&format!("{namespace}/{name}")) {
+            return Ok(FoundMetric {
+                namespace: (*namespace).to_owned(),
+                name: name.clone(),
+                spec: spec.clone(),
+            });
+        }
+    }
+    let found = definitions
+        .find(KeptnKind::METRIC, &namespaces, name)
+        .await
+        .map_err(|error| {
+            let what = format!("KeptnMetric {name}");
+            missing(&what, &namespaces, plan.metrics.keys(), error)
+        })?;
+    Ok(FoundMetric {
+        spec: read(&found)?,
+        namespace: found.namespace,
+        name: found.name,
     })
+}
+
+/// The provider of a metric, which is in the metric's namespace.
+pub(crate) async fn provider(
+    plan: &Plan,
+    metric: &FoundMetric,
+    definitions: &dyn Definitions,
+) -> Result<FoundProvider, MetricError> {
+    let namespace = metric.namespace.as_str();
+    let name = &metric.spec.provider.name;
+    let spec = match plan.metrics_providers.get(&format!("{namespace}/{name}")) {
+        Some(spec) => spec.clone(),
+        None => {
+            let found = definitions
+                .find(KeptnKind::METRICS_PROVIDER, &[namespace], name)
+                .await
+                .map_err(|error| {
+                    let what =
+                        format!("KeptnMetricsProvider {name} of KeptnMetric {}", metric.name);
+                    missing(&what, &[namespace], plan.metrics_providers.keys(), error)
+                })?;
+            read(&found)?
+        }
+    };
+    Ok(FoundProvider {
+        namespace: namespace.to_owned(),
+        name: name.clone(),
+        spec,
+    })
+}
+
+/// Where Keptn looks for what a name means.
+pub(crate) fn namespaces<'a>(plan: &'a Plan, keptn_namespace: &'a str) -> Vec<&'a str> {
+    let mut namespaces = vec![plan.namespace.as_str()];
+    if !keptn_namespace.is_empty() && keptn_namespace != plan.namespace {
+        namespaces.push(keptn_namespace);
+    }
+    namespaces
+}
+
+/// Why there is no such resource, neither in the chart nor where the stage keeps others.
+fn missing<'a>(
+    what: &str,
+    namespaces: &[&str],
+    chart: impl ExactSizeIterator<Item = &'a String>,
+    error: DefinitionError,
+) -> MetricError {
+    let DefinitionError::NotFound { places, .. } = error else {
+        return MetricError::Resource(error.to_string());
+    };
+    let mut text = format!(
+        "{what} is not in namespace {}; the chart has {}",
+        namespaces.join(" or "),
+        list(chart)
+    );
+    if !places.is_empty() {
+        text += &format!("; the cluster has none {}", places.join(", "));
+    }
+    MetricError::Resource(text)
+}
+
+fn read<T: serde::de::DeserializeOwned + Default>(found: &Definition) -> Result<T, MetricError> {
+    found
+        .read()
+        .map_err(|error| MetricError::Resource(error.to_string()))
 }
 
 fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {

@@ -61,7 +61,7 @@ impl MetricError {
     }
 }
 
-/// A KeptnMetricsProvider of the plan.
+/// A KeptnMetricsProvider.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProviderResource<'a> {
     pub(crate) namespace: &'a str,

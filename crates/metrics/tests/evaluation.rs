@@ -16,10 +16,13 @@ use serde_json::{Value, json};
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ledger::ItemReport;
 use stagelink_delivery::ports::{
-    EvaluationRequest, Evaluator as _, ItemEnd, SecretError, SecretKey, SecretValue, Secrets,
+    Definition, DefinitionError, Definitions, EvaluationRequest, Evaluator as _, ItemEnd,
+    SecretError, SecretKey, SecretValue, Secrets,
 };
 use stagelink_http::test_server::{TestServer, answer, nobody};
+use stagelink_keptn::KeptnKind;
 use stagelink_metrics::{Metrics, Settings};
+use stagelink_plan::DefinitionMetadata;
 use support::{definition, evaluate, plan};
 use tokio_util::sync::CancellationToken;
 
@@ -518,9 +521,9 @@ async fn a_definition_that_is_missing_or_empty_is_an_error() {
     let end = Metrics::default().evaluate(&request, &cancel).await;
     assert_eq!(end.outcome, Outcome::Error);
     assert!(
-        end.report
-            .message
-            .contains("response-time is not in the chart"),
+        end.report.message.contains(
+            "no KeptnEvaluationDefinition response-time in the chart; add it, or correct"
+        ),
         "{end:?}"
     );
     let end = evaluate(
@@ -575,5 +578,110 @@ async fn results_of_tasks_are_judged_without_waiting() {
         .await;
         assert_eq!(end.outcome, outcome);
         assert_eq!(end.report.message, message);
+    }
+}
+
+/// A stage that keeps resources, by kind and `namespace/name`.
+struct Kept(Value);
+
+#[async_trait]
+impl Definitions for Kept {
+    async fn find(
+        &self,
+        kind: KeptnKind,
+        namespaces: &[&str],
+        name: &str,
+    ) -> Result<Definition, DefinitionError> {
+        for namespace in namespaces {
+            let spec = &self.0[kind.kind][format!("{namespace}/{name}")];
+            if !spec.is_null() {
+                return Ok(Definition {
+                    kind: kind.kind,
+                    namespace: (*namespace).to_owned(),
+                    name: name.to_owned(),
+                    metadata: DefinitionMetadata::default(),
+                    spec: spec.clone(),
+                });
+            }
+        }
+        Err(DefinitionError::NotFound {
+            kind: kind.kind,
+            name: name.to_owned(),
+            places: namespaces
+                .iter()
+                .map(|space| format!("in {space}"))
+                .collect(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_the_chart_does_not_have_is_what_the_stage_keeps() {
+    let server = TestServer::start(|_, _| async { answer(200, &vector(&["7"])) }).await;
+    let provider = json!({"type": "prometheus", "targetServer": server.url("")});
+    let metric = json!({"provider": {"name": "monitoring"}, "query": "up"});
+    let judged = |metric: Value| json!({"retries": 1, "objectives": [{"keptnMetricRef": metric, "evaluationTarget": "<9"}]});
+    let kept = json!({
+        "KeptnEvaluationDefinition": {
+            "dev/all-kept": judged(json!({"name": "kept"})),
+            "keptn-system/all-kept": judged(json!({"name": "nowhere"})),
+            "keptn-system/shared": judged(json!({"name": "shared"})),
+            "keptn-system/charts": judged(json!({"name": "charts"})),
+            "dev/lost": judged(json!({"name": "nowhere"})),
+            "dev/elsewhere": judged(json!({"name": "kept", "namespace": "other"})),
+            "dev/orphan": judged(json!({"name": "orphan"})),
+            "dev/broken": {"objectives": 7},
+        },
+        "KeptnMetric": {
+            "dev/kept": metric, "keptn-system/shared": metric,
+            "dev/orphan": {"provider": {"name": "nobody"}, "query": "up"},
+        },
+        "KeptnMetricsProvider": {"dev/monitoring": provider, "keptn-system/monitoring": provider},
+    });
+    let metrics = Metrics::new(Settings {
+        definitions: Arc::new(Kept(kept)),
+        ..Settings::default()
+    });
+    let plan = plan(json!({"dev/charts": metric}), json!({}));
+    for (name, outcome, expected) in [
+        ("all-kept", Outcome::Pass, "kept: value '7' met"),
+        ("shared", Outcome::Pass, "shared: value '7' met"),
+        ("charts", Outcome::Pass, "charts: value '7' met"),
+        (
+            "lost",
+            Outcome::Error,
+            "KeptnMetric nowhere is not in namespace dev or keptn-system; the chart has dev/charts; the cluster has none in dev, in keptn-system",
+        ),
+        (
+            "elsewhere",
+            Outcome::Error,
+            "KeptnMetric kept is not in namespace other; ",
+        ),
+        (
+            "orphan",
+            Outcome::Error,
+            "KeptnMetricsProvider nobody of KeptnMetric orphan is not in namespace dev; ",
+        ),
+        (
+            "broken",
+            Outcome::Error,
+            "KeptnEvaluationDefinition dev/broken is not valid: ",
+        ),
+        (
+            "none",
+            Outcome::Error,
+            "there is no KeptnEvaluationDefinition none in the chart, in dev, in keptn-system; add it to the chart or to the cluster",
+        ),
+    ] {
+        let request = EvaluationRequest {
+            plan: &plan,
+            name: "x",
+            definition_name: name,
+            definition: None,
+            reports: &BTreeMap::new(),
+        };
+        let end = metrics.evaluate(&request, &CancellationToken::new()).await;
+        assert_eq!(end.outcome, outcome, "{name}: {end:?}");
+        assert!(end.report.message.contains(expected), "{name}: {end:?}");
     }
 }

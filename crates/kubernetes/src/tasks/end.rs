@@ -2,11 +2,11 @@
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::ledger::ItemReport;
-use stagelink_delivery::ports::ItemEnd;
+use stagelink_delivery::ports::{DefinitionError, ItemEnd};
 use stagelink_tasks::{LOG_DETAIL, LogEnd, masked};
 
 use super::sight::{Failure, Hindrance};
-use crate::definitions::DefinitionError;
+use crate::definitions::TaskDefinitionError;
 
 /// Key of the report's details with the Job's name.
 const JOB_DETAIL: &str = "job";
@@ -37,10 +37,21 @@ impl From<DefinitionError> for Refusal {
     fn from(error: DefinitionError) -> Self {
         let reason = match &error {
             DefinitionError::NotFound { .. } => "DefinitionNotFound",
-            DefinitionError::Invalid { .. } | DefinitionError::Function(_) => "InvalidDefinition",
-            DefinitionError::Unavailable { .. } => "DefinitionUnreadable",
+            DefinitionError::Invalid { .. } => "InvalidDefinition",
+            _ => "DefinitionUnreadable",
         };
         Self::error(reason, error.to_string())
+    }
+}
+
+impl From<TaskDefinitionError> for Refusal {
+    fn from(error: TaskDefinitionError) -> Self {
+        match error {
+            TaskDefinitionError::Definition(error) => error.into(),
+            TaskDefinitionError::Function(error) => {
+                Self::error("InvalidDefinition", error.to_string())
+            }
+        }
     }
 }
 

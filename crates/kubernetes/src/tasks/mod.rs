@@ -28,7 +28,7 @@ use stagelink_http::Resolve;
 use tokio_util::sync::CancellationToken;
 
 use crate::Cluster;
-use crate::definitions::Definitions;
+use crate::definitions::TaskDefinitions;
 use end::Refusal;
 
 /// The image that runs functions for Deno, if Keptn's variable `FUNCTION_RUNNER_IMAGE` names no other.
@@ -95,7 +95,7 @@ impl fmt::Debug for ClusterTasksSettings {
 #[derive(Debug)]
 pub struct ClusterTasks {
     cluster: Cluster,
-    definitions: Definitions,
+    definitions: TaskDefinitions,
     settings: ClusterTasksSettings,
 }
 
@@ -103,7 +103,7 @@ impl ClusterTasks {
     /// A runner with these settings. Nothing is asked yet.
     pub fn new(cluster: &Cluster, settings: ClusterTasksSettings) -> Self {
         Self {
-            definitions: Definitions::new(cluster, &settings.keptn_namespace),
+            definitions: TaskDefinitions::new(cluster, &settings.keptn_namespace),
             cluster: cluster.clone(),
             settings,
         }

@@ -19,7 +19,6 @@ use super::ClusterTasks;
 use super::end::Refusal;
 use super::job::{JobParts, Program, TASK_NAME, TRACE_PARENT, code_config_map, job, job_name};
 use super::sight::job_end;
-use crate::definitions::TaskDefinition;
 use crate::{ApiError, ClusterSecrets};
 
 /// How often a Job is made again that is being deleted.
@@ -45,7 +44,7 @@ impl ClusterTasks {
         };
         let none = DefinitionMetadata::default();
         let (definition, metadata) = match (&found, task.definition) {
-            (Some(TaskDefinition { spec, metadata }), _) => (spec, metadata),
+            (Some((spec, metadata)), _) => (spec, metadata),
             (None, Some(spec)) => (spec, task.plan.task_metadata.get(name).unwrap_or(&none)),
             // One of both is there.
             (None, None) => return Err(Refusal::error("DefinitionNotFound", name)),
