@@ -118,7 +118,7 @@ pub const KNOWN: &[Known] = &[
     text(
         "hook-kind",
         "Hook kind",
-        "What a hook runs as: job (default; survives its node), or pod (Argo CD shows why it failed).",
+        "What PreSync and PostSync run as: job (default; survives its node), or pod (ends sooner, and says itself why it failed).",
     ),
     text("hook-image", "Hook image", "Image of the hooks."),
     list(

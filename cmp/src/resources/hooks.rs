@@ -23,15 +23,25 @@ pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Va
     hooks.extend(["PostSync", "SyncFail"]);
     hooks
         .into_iter()
-        .map(|hook| match options.kind {
+        .map(|hook| match kind(hook, options) {
             HookKind::Job => job(hook, plan, names, options),
             HookKind::Pod => pod(hook, plan, names, options),
         })
         .collect()
 }
 
+/// SyncFail is always a Pod: it runs nothing that has to survive a node, since the next sync closes what it
+/// left open, and its last word, the reason of the failure, is what Argo CD shows.
+fn kind(hook: &str, options: &HookOptions) -> HookKind {
+    if hook == "SyncFail" {
+        HookKind::Pod
+    } else {
+        options.kind
+    }
+}
+
 /// Survives its node, is kept for its log, and shows Argo CD's user no more of a failure than the exit
-/// code.
+/// code; SyncFail says the rest.
 fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
     json!({
         "apiVersion": "batch/v1",
@@ -106,7 +116,7 @@ fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
             "name": "main",
             "image": options.image,
             "command": [format!("stagelink-{}", hook.to_lowercase())],
-            "env": environment(names, options),
+            "env": environment(kind(hook, options), names, options),
             "resources": {
                 "requests": {"cpu": "10m", "memory": "32Mi"},
                 "limits": {"memory": "256Mi"},
@@ -138,11 +148,11 @@ fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
     pod
 }
 
-fn environment(names: &Names, options: &HookOptions) -> Vec<Value> {
+fn environment(kind: HookKind, names: &Names, options: &HookOptions) -> Vec<Value> {
     let text = |name: &str, value: &str| json!({"name": name, "value": value});
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     // Of what Argo CD made; it is the same for each pod of a Job.
-    let (kind, name, uid) = match options.kind {
+    let (kind, name, uid) = match kind {
         HookKind::Job => (
             "job",
             "metadata.labels['batch.kubernetes.io/job-name']",

@@ -133,6 +133,24 @@ impl Seen {
         names.collect()
     }
 
+    /// The line in which Argo CD says why the delivery failed, whatever hook it failed in.
+    fn reason(&self) -> &str {
+        let hook = self.ended.hook("SyncFail");
+        let message = hook.and_then(|hook| hook["message"].as_str());
+        message.unwrap_or_else(|| panic!("SyncFail says nothing: {:#?}", self.ended.resources))
+    }
+
+    /// A failed sync leaves no pod of a hook behind but those of Jobs, which go in time.
+    fn assert_tidy(&self) {
+        let pods = self.cluster.list(self.namespace.name(), "pods", "");
+        let alone = pods.iter().filter(|pod| {
+            pod["metadata"]["ownerReferences"].is_null()
+                && pod["metadata"]["deletionTimestamp"].is_null()
+        });
+        let alone: Vec<&Value> = alone.map(|pod| &pod["metadata"]["name"]).collect();
+        assert!(alone.is_empty(), "{alone:?}");
+    }
+
     fn deployed(&self) -> bool {
         let namespace = self.namespace.name();
         self.cluster.get(namespace, "deployment", "web").is_some()
@@ -159,11 +177,11 @@ fn a_failed_task_before_the_deployment_keeps_it_from_happening() {
     assert_eq!(seen.ended.phase, "Failed", "{:#?}", seen.ended.resources);
     let hook = seen.ended.hook("PreSync").expect("the PreSync hook ran");
     assert_eq!(hook["hookPhase"], "Failed", "{hook:#}");
-    assert!(
-        seen.ended.hook("SyncFail").is_some(),
-        "{:#?}",
-        seen.ended.resources
+    assert_eq!(
+        seen.reason(),
+        "SyncFail: fail, as delivery 1 attempt 1 before: before: the container ended with exit code 3: before has ended"
     );
+    seen.assert_tidy();
     assert!(!seen.deployed());
     assert_eq!(seen.ran(), ["before"]);
     let attempt = seen.attempt();
@@ -183,6 +201,11 @@ fn a_failed_task_after_the_deployment_fails_the_delivery_of_what_runs() {
     assert_eq!(seen.ended.phase, "Failed", "{:#?}", seen.ended.resources);
     let hook = seen.ended.hook("PostSync").expect("the PostSync hook ran");
     assert_eq!(hook["hookPhase"], "Failed", "{hook:#}");
+    assert_eq!(
+        seen.reason(),
+        "SyncFail: fail, as delivery 1 attempt 1 before: after: the container ended with exit code 4: after has ended"
+    );
+    seen.assert_tidy();
     assert!(seen.deployed());
     assert_eq!(seen.ran(), ["before", "after"]);
     let attempt = seen.attempt();
@@ -190,7 +213,7 @@ fn a_failed_task_after_the_deployment_fails_the_delivery_of_what_runs() {
 }
 
 /// Argo CD gives up on the sync when the Deployment does; SyncFail closes the delivery.
-fn assert_never_healthy(name: &str, case: &Case) {
+fn assert_never_healthy(name: &str, case: &Case, reason: &str) {
     let Some(seen) = Seen::of(name, case) else {
         return;
     };
@@ -200,11 +223,13 @@ fn assert_never_healthy(name: &str, case: &Case) {
         "{:#?}",
         seen.ended.resources
     );
+    let said = seen.reason();
     assert!(
-        seen.ended.hook("SyncFail").is_some(),
-        "{:#?}",
-        seen.ended.resources
+        said.starts_with("SyncFail: fail, delivery 1 attempt 1: Deployment web was not deployed: ")
+            && said.contains(reason),
+        "{said}"
     );
+    seen.assert_tidy();
     assert_eq!(seen.ran(), ["before"]);
     let attempt = seen.attempt();
     assert_eq!(attempt["outcome"], "fail", "{attempt:#}");
@@ -217,7 +242,11 @@ fn a_workload_that_is_never_ready_fails_the_delivery() {
         ready_after: "10m",
         ..WELL
     };
-    assert_never_healthy("a workload that is never ready", &case);
+    assert_never_healthy(
+        "a workload that is never ready",
+        &case,
+        "unready status: [web]",
+    );
 }
 
 #[test]
@@ -226,5 +255,5 @@ fn an_image_that_is_not_there_fails_the_delivery() {
         image: "rig.local/absent:1",
         ..WELL
     };
-    assert_never_healthy("an image that is not there", &case);
+    assert_never_healthy("an image that is not there", &case, "rig.local/absent:1");
 }

@@ -19,12 +19,13 @@ kind: KeptnAppContext
 metadata:
   name: {{ .Release.Name }}
 spec:
-  preDeploymentTasks: [before]
+  preDeploymentTasks: [before-{{ .Release.Name }}]
 ---
 apiVersion: lifecycle.keptn.sh/v1
 kind: KeptnTaskDefinition
 metadata:
-  name: before
+  # A resource of its own where the cluster has the kind.
+  name: before-{{ .Release.Name }}
 spec:
   retries: 0
   timeout: 30m

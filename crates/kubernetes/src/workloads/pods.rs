@@ -34,9 +34,27 @@ pub(crate) fn query(selector: &LabelSelector) -> String {
 pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
     let mut pods: Vec<&Pod> = pods.into_iter().collect();
     pods.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
-    pods.into_iter().find_map(|pod| {
-        let name = pod.metadata.name.as_deref().unwrap_or_default();
-        Some(format!("pod {name}: {}", problem(pod)?))
+    let told = |of: fn(&Pod) -> Option<String>| {
+        pods.iter().find_map(|pod| {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            Some(format!("pod {name}: {}", of(pod)?))
+        })
+    };
+    // Without any trouble what they still wait for: a pull that takes long, a volume.
+    told(problem).or_else(|| told(waiting))
+}
+
+fn waiting(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let mut containers = status.container_statuses.iter().flatten();
+    containers.find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        Some(format!(
+            "container {} with image {}: still {}",
+            container.name,
+            container.image,
+            waiting.reason.as_deref()?
+        ))
     })
 }
 
@@ -225,6 +243,14 @@ mod tests {
             Some("pod web-02: container main: New")
         );
         assert_eq!(trouble(&pods[1..2]), None);
+        let pulling = [
+            pods[1].clone(),
+            pod("2026-01-01T00:00:00Z", broken("ContainerCreating")),
+        ];
+        assert_eq!(
+            trouble(&pulling).as_deref(),
+            Some("pod web-01: container main with image : still ContainerCreating")
+        );
     }
 
     #[test]
