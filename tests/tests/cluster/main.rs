@@ -11,7 +11,11 @@
 mod chart;
 mod failures;
 mod installation;
+mod interventions;
+mod monorepo;
 mod release;
+mod retries;
 mod scale;
+mod shop;
 mod sources;
 mod tracing;

@@ -1,0 +1,122 @@
+//! What people and Argo CD do beside full syncs, and the delivery after it.
+
+use serde_json::json;
+use stagelink_tests::cluster::{Cluster, Ended};
+
+use crate::shop::{self, Shop, Values, WELL, assert_succeeded};
+
+const V2: Values = Values {
+    version: "v2",
+    ..WELL
+};
+
+/// A sync that ran no hook.
+fn assert_no_hooks(ended: &Ended) {
+    assert_succeeded(ended);
+    for hook in ["PreSync", "PostSync", "SyncFail"] {
+        assert!(ended.hook(hook).is_none(), "{:#?}", ended.resources);
+    }
+}
+
+#[test]
+fn self_heal_undoes_an_edit_and_is_no_delivery() {
+    let Some(cluster) = Cluster::require("self-heal") else {
+        return;
+    };
+    let repository = shop::repository(&cluster, &WELL);
+    let first = repository.push("the first");
+    let shop = Shop::new(&cluster, &repository);
+    shop.automate(&json!({"selfHeal": true}));
+    shop.wait_for_commit(&first);
+    let ledger = shop.ledger();
+
+    let edit = json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 2}}}});
+    cluster.run(&[
+        "--namespace",
+        shop.namespace.name(),
+        "patch",
+        "deployment",
+        "web",
+        "--patch",
+        &edit.to_string(),
+    ]);
+    cluster.wait(
+        shop.namespace.name(),
+        "deployment",
+        "web",
+        "healed",
+        |deployment| {
+            let generation = deployment["metadata"]["generation"].as_u64();
+            let grace = &deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+            generation >= Some(3) && *grace == 1
+        },
+    );
+    let healed = shop.application.wait("healed it", |application| {
+        let state = &application["status"]["operationState"];
+        state["operation"]["sync"]["resources"].is_array() && state["phase"] == "Succeeded"
+    });
+    let resources = &healed["status"]["operationState"]["syncResult"]["resources"];
+    assert!(
+        resources
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|resource| resource["hookType"].is_null()),
+        "{resources:#}"
+    );
+    assert_eq!(shop.ledger(), ledger);
+
+    let second = shop::commit(&repository, &V2);
+    shop.application.refresh();
+    shop.wait_for_commit(&second);
+    assert_eq!(shop.outcomes(), [["pass"], ["pass"]]);
+    assert_eq!(shop.tasks_run(), [2, 2]);
+}
+
+#[test]
+fn syncs_without_hooks_leave_the_delivery_to_the_next_whole_sync() {
+    let Some(cluster) = Cluster::require("syncs without hooks") else {
+        return;
+    };
+    let repository = shop::repository(&cluster, &WELL);
+    let first = repository.push("the first");
+    let shops = [(); 3].map(|()| Shop::new(&cluster, &repository));
+    let begun = shops
+        .each_ref()
+        .map(|shop| shop.application.begin_sync(&json!({})));
+    for (shop, id) in shops.iter().zip(begun) {
+        assert_succeeded(&shop.application.end_of_sync(&id));
+    }
+    shop::commit(&repository, &V2);
+
+    // A part, all with another strategy, and all with a way back to what was there before.
+    let apply = json!({"sync": {"syncStrategy": {"apply": {}}}});
+    let part =
+        json!({"sync": {"resources": [{"group": "apps", "kind": "Deployment", "name": "web"}]}});
+    let back = json!({"sync": {"revision": first, "syncStrategy": {"apply": {}}}});
+    let steps = [vec![&part], vec![&apply], vec![&apply, &back]];
+    let before = shops.each_ref().map(Shop::ledger);
+    for ((shop, steps), before) in shops.iter().zip(steps).zip(before) {
+        for step in steps {
+            let id = shop.application.begin_sync(step);
+            assert_no_hooks(&shop.application.end_of_sync(&id));
+        }
+        assert_eq!(shop.ledger(), before);
+    }
+    assert_eq!(
+        shops.each_ref().map(Shop::version),
+        ["v2", "v2", "v1"],
+        "what was synced is there"
+    );
+
+    // v2 has not been delivered yet, although it runs.
+    let begun = shops
+        .each_ref()
+        .map(|shop| shop.application.begin_sync(&json!({})));
+    for (shop, id) in shops.iter().zip(begun) {
+        assert_succeeded(&shop.application.end_of_sync(&id));
+        assert_eq!(shop.outcomes(), [["pass"], ["pass"]]);
+        assert_eq!(shop.tasks_run(), [2, 2]);
+        assert_eq!(shop.version(), "v2");
+    }
+}
