@@ -197,6 +197,11 @@ pub const KNOWN: &[Known] = &[
         "Secret whose key headers has the collector's headers, as in OTEL_EXPORTER_OTLP_HEADERS.",
     ),
     text(
+        "trace-url",
+        "Trace page",
+        "URL of a trace in your backend, for example https://jaeger.example.com/trace/{traceId}; Argo CD links to it.",
+    ),
+    text(
         "release-name",
         "Release name",
         "Helm release name. Default: the Application's name.",

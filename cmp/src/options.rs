@@ -68,6 +68,8 @@ pub(crate) struct HookOptions {
     pub retry_failed: bool,
     pub keptn_namespace: Option<String>,
     pub collector: Collector,
+    /// Where a trace can be seen.
+    pub trace_url: Option<String>,
 }
 
 /// The parameters, checked.
@@ -183,6 +185,7 @@ impl Options {
                         .map(str::to_owned),
                     headers_secret: substituted("otlp-headers-secret"),
                 },
+                trace_url: substituted("trace-url"),
             })
         } else {
             None

@@ -854,6 +854,7 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
             string("deno-image", "deno:1"),
             string("python-image", "python:1"),
             string("otlp-endpoint", "http://collector:4317"),
+            string("trace-url", "https://jaeger.example.com/trace/{traceId}"),
         ]))
         .generate();
     assert_eq!(generated.hooks(), ["PreSync", "PostSync", "SyncFail"]);
@@ -888,6 +889,7 @@ fn the_hooks_are_as_argo_cd_runs_them_cheapest() {
             "STAGELINK_JOB_UID",
             "STAGELINK_TERMINATION_LOG",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "STAGELINK_TRACE_URL",
             "FUNCTION_RUNNER_IMAGE",
             "PYTHON_RUNNER_IMAGE",
         ] {

@@ -6,6 +6,7 @@ use clap::Parser;
 use stagelink_delivery::engine::Hook;
 use stagelink_http::Resolve;
 
+use crate::links::TraceUrl;
 use crate::place::LedgerPlace;
 
 /// What a hook is told. Each flag has an environment variable, so that a Job can use either.
@@ -81,6 +82,9 @@ pub struct Arguments {
         default_value_t = 5
     )]
     pub export_timeout: u64,
+    /// Where a trace can be seen; {traceId} stands for its id. Argo CD shows it at the hook's Job
+    #[arg(long, value_name = "URL", env = "STAGELINK_TRACE_URL")]
+    pub trace_url: Option<TraceUrl>,
     /// Write the last line, why it did not pass, to this file too
     #[arg(long, value_name = "FILE", env = "STAGELINK_TERMINATION_LOG")]
     pub termination_log: Option<PathBuf>,

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod export;
+mod links;
 mod operation;
 mod place;
 mod report;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use arguments::{Arguments, HookKind};
+pub use links::TraceUrl;
 pub use place::LedgerPlace;
 pub use stagelink_delivery::engine::Hook;
 

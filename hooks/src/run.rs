@@ -14,8 +14,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, HookKind};
 use crate::export::export;
+use crate::links::link;
 use crate::operation::Operation;
 use crate::report::{Lines, terminate};
 use crate::surroundings::{Surroundings, SurroundingsError};
@@ -174,8 +175,12 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         }
     };
     export(surroundings.store.as_ref(), &plan, arguments).await;
-    if let Some(calls) = &surroundings.calls {
-        Lines.line(&calls.to_string());
+    if let Some(cluster) = &surroundings.cluster {
+        if let (Ok(end), Some(HookKind::Job)) = (&end, arguments.hook_kind) {
+            let trace_url = arguments.trace_url.as_ref();
+            link(cluster, &arguments.operation, end, trace_url).await;
+        }
+        Lines.line(&cluster.calls().to_string());
     }
     Ok(end?)
 }

@@ -9,7 +9,7 @@ use stagelink_delivery::ports::{
 };
 use stagelink_http::Resolve;
 use stagelink_kubernetes::{
-    ApiCalls, Cluster, ClusterDefinitions, ClusterSecrets, ClusterTasks, ClusterTasksSettings,
+    Cluster, ClusterDefinitions, ClusterSecrets, ClusterTasks, ClusterTasksSettings,
     ClusterWorkloads, ConnectError, LedgerConfigMap,
 };
 use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, WorkloadFile};
@@ -27,8 +27,8 @@ pub(crate) struct Surroundings {
     pub(crate) secrets: Arc<dyn Secrets>,
     /// Definitions, metrics and providers that are not in the plan.
     pub(crate) definitions: Arc<dyn Definitions>,
-    /// Counts what the API server was asked, if there is one.
-    pub(crate) calls: Option<ApiCalls>,
+    /// The cluster, if there is one.
+    pub(crate) cluster: Option<Cluster>,
 }
 
 /// Why a hook has nothing to work with.
@@ -84,7 +84,7 @@ impl Surroundings {
             workloads: Box::new(WorkloadFile::in_folder(&state)),
             secrets: Arc::new(secrets),
             definitions: Arc::new(NoDefinitions),
-            calls: None,
+            cluster: None,
         })
     }
 
@@ -118,7 +118,7 @@ impl Surroundings {
             workloads: Box::new(ClusterWorkloads::new(cluster)),
             secrets: Arc::new(ClusterSecrets::new(cluster)),
             definitions: Arc::new(ClusterDefinitions::new(cluster)),
-            calls: Some(cluster.calls().clone()),
+            cluster: Some(cluster.clone()),
         }
     }
 }

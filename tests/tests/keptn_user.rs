@@ -103,41 +103,21 @@ spec:
         readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 "#;
 
-/// Keptn's kinds in the cluster, until the end of the test.
-struct Kinds<'a>(&'a Cluster);
-
-impl<'a> Kinds<'a> {
-    fn install(cluster: &'a Cluster) -> Self {
-        let folder = repository().join("charts/stagelink/keptn-crds");
-        for file in fs::read_dir(folder).unwrap() {
-            let file = file.unwrap().path();
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "yaml")
-            {
-                let file = file.to_str().unwrap();
-                cluster.run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
-            }
+/// Makes Keptn's kinds known to the cluster. They stay: Argo CD 3.5.7 stands still for minutes after kinds are removed.
+fn install_kinds(cluster: &Cluster) {
+    let folder = repository().join("charts/stagelink/keptn-crds");
+    for file in fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            let file = file.to_str().unwrap();
+            cluster.run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
         }
-        let all = [
-            "wait",
-            "crd",
-            "--all",
-            "--for=condition=Established",
-            "--timeout=60s",
-        ];
-        cluster.run(&all);
-        Self(cluster)
     }
-}
-
-impl Drop for Kinds<'_> {
-    fn drop(&mut self) {
-        let folder = repository().join("charts/stagelink/keptn-crds");
-        let folder = folder.to_str().unwrap();
-        let arguments = ["delete", "--ignore-not-found", "--wait=false", "-f", folder];
-        let _ = self.0.kubectl(&arguments).output();
-    }
+    let all = "wait crd --all --for=condition=Established --timeout=60s";
+    cluster.run(&all.split(' ').collect::<Vec<_>>());
 }
 
 /// Lets the hooks of a namespace read Keptn's, as `keptn.readDefinitions` of the installation chart does.
@@ -165,7 +145,7 @@ fn what_keptn_ran_is_run_without_it() {
     let Some(cluster) = Cluster::require("a cluster of a Keptn user") else {
         return;
     };
-    let _kinds = Kinds::install(&cluster);
+    install_kinds(&cluster);
     let home = cluster.namespace("shop");
     let keptn = cluster.namespace("keptn");
     cluster.apply(home.name(), &AT_HOME.replace("@PROBE@", PROBE));

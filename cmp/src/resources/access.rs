@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use stagelink_plan::{Phases, Plan};
 
 use super::{Names, helper_metadata};
+use crate::options::HookOptions;
 
 const LIFECYCLE: &str = "lifecycle.keptn.sh";
 const METRICS: &str = "metrics.keptn.sh";
 
 /// A service account, and for each namespace with something of the plan a role and its binding.
-pub(super) fn build(plan: &Plan, names: &Names) -> Vec<Value> {
+pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
     let access = names.access();
     let mut resources = vec![json!({
         "apiVersion": "v1",
@@ -24,7 +25,7 @@ pub(super) fn build(plan: &Plan, names: &Names) -> Vec<Value> {
     rules
         .entry(plan.namespace.as_str())
         .or_default()
-        .extend(home_rules(plan, names));
+        .extend(home_rules(plan, names, options));
     for (namespace, rules) in rules {
         resources.push(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -85,7 +86,7 @@ fn workload_rules(plan: &Plan) -> BTreeMap<&str, Vec<Value>> {
 }
 
 /// The ledger, the Jobs of tasks, the secrets that the plan names, and definitions that are not in it.
-fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
+fn home_rules(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
     let mut rules = vec![
         // Kubernetes cannot restrict creation by name.
         rule("", &["configmaps"], &["create"], &[]),
@@ -100,6 +101,10 @@ fn home_rules(plan: &Plan, names: &Names) -> Vec<Value> {
         ));
         rules.push(rule("", &["pods", "events"], &["list", "watch"], &[]));
         rules.push(rule("", &["pods/log"], &["get"], &[]));
+    }
+    if options.trace_url.is_some() || promotes(plan) {
+        // Links to trace and promotion, on the hook's own Job.
+        rules.push(rule("batch", &["jobs"], &["patch"], &[]));
     }
     let secrets = secrets(plan);
     if !secrets.is_empty() {
@@ -190,6 +195,10 @@ fn task_names(plan: &Plan) -> impl Iterator<Item = &String> {
             .chain(&phases.post_deployment_tasks)
             .chain(&phases.promotion_tasks)
     })
+}
+
+fn promotes(plan: &Plan) -> bool {
+    phases(plan).any(|phases| !phases.promotion_tasks.is_empty())
 }
 
 fn runs_tasks(plan: &Plan) -> bool {

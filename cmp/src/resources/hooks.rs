@@ -190,6 +190,9 @@ fn environment(kind: HookKind, names: &Names, options: &HookOptions) -> Vec<Valu
     if let Some(namespace) = &options.keptn_namespace {
         variables.push(text("STAGELINK_KEPTN_NAMESPACE", namespace));
     }
+    if let Some(url) = &options.trace_url {
+        variables.push(text("STAGELINK_TRACE_URL", url));
+    }
     let collector = &options.collector;
     if let Some(endpoint) = &collector.endpoint {
         variables.push(text("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));

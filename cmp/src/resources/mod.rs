@@ -37,7 +37,7 @@ pub(crate) fn build(
         resources.push(ledger_config_map::build(plan, names));
     }
     if options.service_account.is_none() {
-        resources.extend(access::build(plan, names));
+        resources.extend(access::build(plan, names, options));
     }
     resources.extend(hooks::build(plan, names, options));
     Ok(resources)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides about a delivery, and nothing is polled: what takes time is watched.
 
+mod annotations;
 mod calls;
 mod client;
 mod definitions;
@@ -13,6 +14,7 @@ mod secrets;
 mod tasks;
 mod workloads;
 
+pub use annotations::annotate_job;
 pub use calls::ApiCalls;
 pub use client::{Cluster, ConnectError};
 pub use definitions::ClusterDefinitions;

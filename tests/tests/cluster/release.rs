@@ -27,6 +27,7 @@ fn stage(cluster: &Cluster, charts: &Repository, stage: &str, namespace: &str) -
         &[
             parameter("stage", stage),
             parameter("otlp-endpoint", COLLECTOR),
+            parameter("trace-url", "https://jaeger.example.com/trace/{traceId}"),
         ],
     )
 }
@@ -126,7 +127,8 @@ fn a_release_goes_from_dev_to_prod_and_leaves_one_linked_trace() {
 
     // v2 passes its checks in dev, and is proposed for prod.
     let revision = release(&charts, "v1", "v2");
-    assert_succeeded(&dev.sync());
+    let delivered = dev.sync();
+    assert_succeeded(&delivered);
     assert_eq!(charts.branches(), [PROMOTION]);
     charts.merge(PROMOTION);
     let (dev_trace, promotion_span) = trace_parent(&charts);
@@ -143,6 +145,16 @@ fn a_release_goes_from_dev_to_prod_and_leaves_one_linked_trace() {
         ["pass", "pass"]
     );
     assert_eq!(outcomes(&cluster, prod_namespace.name(), &prod), ["pass"]);
+
+    // Argo CD shows a link to the trace at each hook.
+    for hook in ["PreSync", "PostSync"] {
+        let hook = delivered.hook(hook).expect("the hook ran");
+        let name = hook["name"].as_str().unwrap();
+        let job = cluster.get(dev_namespace.name(), "job", name);
+        let link = &job.expect("Jobs are kept")["metadata"]["annotations"]["link.argocd.argoproj.io/trace"];
+        let expected = format!("https://jaeger.example.com/trace/{dev_trace}");
+        assert_eq!(link, expected.as_str());
+    }
 
     // Jaeger shows both traces, and the link between them.
     let dev_spans = spans(&cluster, &dev_trace);
