@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stagelink_plan::{Phases, Plan};
 
 use super::{Names, helper_metadata};
-use crate::options::HookOptions;
+use crate::options::{HookKind, HookOptions};
 
 const LIFECYCLE: &str = "lifecycle.keptn.sh";
 const METRICS: &str = "metrics.keptn.sh";
@@ -102,7 +102,7 @@ fn home_rules(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
         rules.push(rule("", &["pods", "events"], &["list", "watch"], &[]));
         rules.push(rule("", &["pods/log"], &["get"], &[]));
     }
-    if options.trace_url.is_some() || promotes(plan) {
+    if options.kind == HookKind::Job && (options.trace_url.is_some() || promotes(plan)) {
         // Links to trace and promotion, on the hook's own Job.
         rules.push(rule("batch", &["jobs"], &["patch"], &[]));
     }

@@ -1,19 +1,9 @@
 //! An Argo CD user who had Keptn: its kinds and resources are in the cluster, its operators are gone.
-//!
-//! A test program of its own, since the kinds are there for the whole cluster.
-
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-use std::fs;
 
 use serde_json::{Value, json};
 use stagelink_tests::cluster::{Application, Cluster, Namespace, PROBE, Repository, parameter};
-use stagelink_tests::repository;
+
+use crate::{alone, install_kinds};
 
 /// What was applied once, for all apps of the namespace; Argo CD knows nothing of it. Functions are as Keptn's
 /// webhook converted them, which is gone.
@@ -103,23 +93,6 @@ spec:
         readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 "#;
 
-/// Makes Keptn's kinds known to the cluster. They stay: Argo CD 3.5.7 stands still for minutes after kinds are removed.
-fn install_kinds(cluster: &Cluster) {
-    let folder = repository().join("charts/stagelink/keptn-crds");
-    for file in fs::read_dir(folder).unwrap() {
-        let file = file.unwrap().path();
-        if file
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
-            let file = file.to_str().unwrap();
-            cluster.run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
-        }
-    }
-    let all = "wait crd --all --for=condition=Established --timeout=60s";
-    cluster.run(&all.split(' ').collect::<Vec<_>>());
-}
-
 /// Lets the hooks of a namespace read Keptn's, as `keptn.readDefinitions` of the installation chart does.
 fn let_read(cluster: &Cluster, keptn: &Namespace, home: &Namespace) {
     let rules = json!([{"apiGroups": ["lifecycle.keptn.sh", "metrics.keptn.sh"], "resources": ["*"], "verbs": ["get"]}]);
@@ -145,6 +118,7 @@ fn what_keptn_ran_is_run_without_it() {
     let Some(cluster) = Cluster::require("a cluster of a Keptn user") else {
         return;
     };
+    let _alone = alone();
     install_kinds(&cluster);
     let home = cluster.namespace("shop");
     let keptn = cluster.namespace("keptn");
