@@ -1,9 +1,9 @@
 //! What people and Argo CD do beside full syncs, and the delivery after it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use stagelink_tests::cluster::{Cluster, Ended};
 
-use crate::shop::{self, Shop, Values, WELL, assert_succeeded};
+use crate::shop::{self, RUNS_ON, Shop, Values, WELL, assert_succeeded};
 
 const V2: Values = Values {
     version: "v2",
@@ -119,4 +119,118 @@ fn syncs_without_hooks_leave_the_delivery_to_the_next_whole_sync() {
         assert_eq!(shop.tasks_run(), [2, 2]);
         assert_eq!(shop.version(), "v2");
     }
+}
+
+/// Where a delivery is when its operation is terminated.
+struct Moment {
+    values: Values,
+    reached: fn(&Shop),
+    tasks: [usize; 2],
+}
+
+fn has_begun(shop: &Shop, name: &str) {
+    shop.wait_for_ledger(name, |ledger| {
+        let phases = ledger["deliveries"][0]["attempts"][0]["phases"].as_array();
+        let mut phases = phases.into_iter().flatten();
+        phases.any(|phase| phase["phase"] == name && phase["items"][0].is_object())
+    });
+}
+
+fn is_applied(shop: &Shop) {
+    let namespace = shop.namespace.name();
+    shop.cluster
+        .wait(namespace, "deployment", "web", "applied", |deployment| {
+            deployment["metadata"]["uid"].is_string()
+        });
+}
+
+#[test]
+fn a_terminated_operation_stops_its_tasks_and_the_next_sync_delivers() {
+    let Some(cluster) = Cluster::require("terminating operations") else {
+        return;
+    };
+    let moments = [
+        Moment {
+            values: Values {
+                before: RUNS_ON,
+                ..WELL
+            },
+            reached: |shop| has_begun(shop, "AppPreDeployTasks"),
+            tasks: [1, 0],
+        },
+        Moment {
+            values: Values {
+                ready_after: "10m",
+                ..WELL
+            },
+            reached: is_applied,
+            tasks: [1, 0],
+        },
+        Moment {
+            values: Values {
+                after: RUNS_ON,
+                ..WELL
+            },
+            reached: |shop| has_begun(shop, "AppPostDeployTasks"),
+            tasks: [1, 1],
+        },
+    ];
+    let shops: Vec<_> = moments
+        .iter()
+        .map(|moment| {
+            let repository = shop::repository(&cluster, &moment.values);
+            (Shop::new(&cluster, &repository), repository)
+        })
+        .collect();
+    let begun: Vec<_> = shops
+        .iter()
+        .map(|(shop, _)| shop.application.begin_sync(&json!({})))
+        .collect();
+    for ((shop, _), moment) in shops.iter().zip(&moments) {
+        (moment.reached)(shop);
+        // What `argocd app terminate-op` does.
+        shop.application
+            .patch(&json!({"status": {"operationState": {"phase": "Terminating"}}}));
+    }
+    for (((shop, _), id), moment) in shops.iter().zip(begun).zip(&moments) {
+        let ended = shop.application.end_of_sync(&id);
+        assert_eq!(ended.phase, "Failed", "{}", ended.message);
+        assert!(ended.message.contains("terminated"), "{}", ended.message);
+        // Neither a hook nor a task is at work any more.
+        let running = "--field-selector=status.phase=Running";
+        shop.wait_until_gone(&["pods", "--selector=app!=web", running]);
+        let run = shop.tasks_run();
+        assert!(
+            run.iter().zip(moment.tasks).all(|(run, most)| *run <= most),
+            "{run:?} of {:?}",
+            moment.tasks
+        );
+    }
+
+    let begun: Vec<_> = shops
+        .iter()
+        .map(|(shop, repository)| {
+            shop::commit(repository, &V2);
+            shop.application.begin_sync(&json!({}))
+        })
+        .collect();
+    for ((shop, _), id) in shops.iter().zip(begun) {
+        assert_succeeded(&shop.application.end_of_sync(&id));
+        assert_eq!(shop.outcomes(), [["error"], ["pass"]]);
+        let ledger = shop.ledger();
+        let terminated = &ledger["deliveries"][0]["attempts"][0];
+        assert!(terminated["endedAt"].is_string(), "{terminated:#}");
+        assert!(is_closed(terminated), "{terminated:#}");
+    }
+}
+
+/// Whether nothing that had begun is still open.
+fn is_closed(attempt: &Value) -> bool {
+    let phases = attempt["phases"].as_array().unwrap().iter();
+    phases
+        .clone()
+        .all(|phase| phase["startedAt"].is_null() == phase["endedAt"].is_null())
+        && phases
+            .flat_map(|phase| phase["items"].as_array().into_iter().flatten())
+            .all(|item| item["endedAt"].is_string())
 }

@@ -9,6 +9,7 @@
 )]
 
 mod chart;
+mod deletion;
 mod failures;
 mod installation;
 mod interventions;

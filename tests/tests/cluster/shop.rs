@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stagelink_tests::cluster::{
-    Application, Cluster, Ended, Namespace, PROBE, Repository, parameter,
+    Application, Cluster, Ended, LONGEST_CLUSTER_WAIT, Namespace, PROBE, Repository, parameter,
 };
 
 const CHART: &str = r#"apiVersion: lifecycle.keptn.sh/v1
@@ -63,6 +63,8 @@ spec:
 pub(crate) const PASSES: &[&str] = &["/probe", "die", "0", "done"];
 /// A task that fails at once.
 pub(crate) const FAILS: &[&str] = &["/probe", "die", "3", "not today"];
+/// A task that runs until somebody stops it.
+pub(crate) const RUNS_ON: &[&str] = &["/probe", "sleep", "4m"];
 
 /// What the chart's values say.
 #[derive(Debug, Clone)]
@@ -120,14 +122,25 @@ pub(crate) struct Shop {
 impl Shop {
     /// A stage in a namespace of its own, which is not synced yet.
     pub(crate) fn new(cluster: &Cluster, repository: &Repository) -> Self {
+        Self::with_parameters(cluster, repository, &[])
+    }
+
+    /// The same with more parameters of the plugin.
+    pub(crate) fn with_parameters(
+        cluster: &Cluster,
+        repository: &Repository,
+        more: &[Value],
+    ) -> Self {
         let namespace = cluster.future_namespace("shop");
+        let mut parameters = vec![parameter("stage", "dev")];
+        parameters.extend_from_slice(more);
         let application = Application::new(
             cluster,
             "shop",
             repository,
             "app",
             namespace.name(),
-            &[parameter("stage", "dev")],
+            &parameters,
         );
         Self {
             cluster: cluster.clone(),
@@ -196,6 +209,13 @@ impl Shop {
             });
             made.count()
         })
+    }
+
+    /// Waits until resources are gone that are chosen by the arguments of `kubectl wait`.
+    pub(crate) fn wait_until_gone(&self, which: &[&str]) {
+        let wait = ["--namespace", self.namespace.name(), "wait", "--for=delete"];
+        let timeout = format!("--timeout={}s", LONGEST_CLUSTER_WAIT.as_secs());
+        self.cluster.run(&[&wait[..], which, &[&timeout]].concat());
     }
 
     /// The version that the live Deployment has.
