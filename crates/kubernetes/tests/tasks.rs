@@ -193,14 +193,15 @@ async fn a_task_that_takes_too_long_fails_with_its_log() {
     };
     let run = Run::new(&rig).await;
     let mut definition = shell("echo still here; sleep 60");
-    definition["timeout"] = json!("3s");
+    // Enough for its container to begin on a machine that does other things.
+    definition["timeout"] = json!("15s");
     let end = run.task("check", &definition).await;
-    assert_eq!(end.outcome, Outcome::Fail);
+    assert_eq!(end.outcome, Outcome::Fail, "{end:?}");
     assert_eq!(
         (end.report.reason.as_str(), end.report.message.as_str()),
         (
             "DeadlineExceeded",
-            "it took longer than its timeout of 3s: still here"
+            "it took longer than its timeout of 15s: still here"
         )
     );
 }
