@@ -20,6 +20,9 @@ pub struct Arguments {
     /// and secrets are the cluster's: that of KUBECONFIG, else the one that this runs in
     #[arg(long, value_name = "FILE|configmap:NAME", env = "STAGELINK_LEDGER")]
     pub ledger: LedgerPlace,
+    /// How Argo CD notes that the ConfigMap belongs to an Application, and goes with it
+    #[arg(long, value_name = "ID", env = "STAGELINK_LEDGER_TRACKING_ID")]
+    pub ledger_tracking_id: Option<String>,
     /// Namespace of the ConfigMap and of tasks [default: the service account's]
     #[arg(long, value_name = "NAMESPACE", env = "STAGELINK_NAMESPACE")]
     pub namespace: Option<String>,

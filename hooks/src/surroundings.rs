@@ -113,7 +113,10 @@ impl Surroundings {
             },
         );
         Self {
-            store: Box::new(LedgerConfigMap::new(cluster, ledger)),
+            store: Box::new(
+                LedgerConfigMap::new(cluster, ledger)
+                    .with_tracking_id(arguments.ledger_tracking_id.as_deref()),
+            ),
             tasks: Box::new(tasks),
             workloads: Box::new(ClusterWorkloads::new(cluster)),
             secrets: Arc::new(ClusterSecrets::new(cluster)),

@@ -64,7 +64,7 @@ fn job(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
             ]},
             "template": {
                 "metadata": {"labels": labels("hooks")},
-                "spec": pod_spec(hook, names, options),
+                "spec": pod_spec(hook, plan, names, options),
             },
         },
     })
@@ -79,7 +79,7 @@ fn pod(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
         None => "HookSucceeded,HookFailed",
     };
     metadata["annotations"][HOOK_DELETE_POLICY] = json!(policy);
-    let mut spec = pod_spec(hook, names, options);
+    let mut spec = pod_spec(hook, plan, names, options);
     spec["activeDeadlineSeconds"] = json!(options.timeout.as_secs());
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
@@ -102,7 +102,7 @@ fn metadata(hook: &str, plan: &Plan, names: &Names) -> Value {
     metadata
 }
 
-fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
+fn pod_spec(hook: &str, plan: &Plan, names: &Names, options: &HookOptions) -> Value {
     let mut pod = json!({
         "restartPolicy": "Never",
         "serviceAccountName": options.service_account.clone().unwrap_or_else(|| names.access()),
@@ -116,7 +116,7 @@ fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
             "name": "main",
             "image": options.image,
             "command": [format!("stagelink-{}", hook.to_lowercase())],
-            "env": environment(kind(hook, options), names, options),
+            "env": environment(kind(hook, options), plan, names, options),
             "resources": {
                 "requests": {"cpu": "10m", "memory": "32Mi"},
                 "limits": {"memory": "256Mi"},
@@ -148,7 +148,7 @@ fn pod_spec(hook: &str, names: &Names, options: &HookOptions) -> Value {
     pod
 }
 
-fn environment(kind: HookKind, names: &Names, options: &HookOptions) -> Vec<Value> {
+fn environment(kind: HookKind, plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
     let text = |name: &str, value: &str| json!({"name": name, "value": value});
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     // Of what Argo CD made; it is the same for each pod of a Job.
@@ -180,6 +180,11 @@ fn environment(kind: HookKind, names: &Names, options: &HookOptions) -> Vec<Valu
         if let Some(image) = image {
             variables.push(text(name, image));
         }
+    }
+    if !options.keep_ledger {
+        // The hook makes the ledger before Argo CD applies its own.
+        let id = names.ledger_tracking_id(&plan.namespace);
+        variables.push(text("STAGELINK_LEDGER_TRACKING_ID", &id));
     }
     if options.deliver_again {
         variables.push(text("STAGELINK_AGAIN", "true"));

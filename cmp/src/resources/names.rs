@@ -13,6 +13,7 @@ const LONGEST_REVISION: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     base: String,
+    instance: String,
 }
 
 /// How a hook comes by its name.
@@ -38,7 +39,10 @@ impl Names {
         } else {
             format!("{plain}-{}", hash(instance))
         };
-        Self { base }
+        Self {
+            base,
+            instance: instance.to_owned(),
+        }
     }
 
     /// The ConfigMap with the plan.
@@ -49,6 +53,12 @@ impl Names {
     /// The ConfigMap that the hooks keep the ledger in.
     pub(crate) fn ledger(&self) -> String {
         self.with("-stagelink-ledger", 253)
+    }
+
+    /// How Argo CD notes that the ledger belongs to the Application
+    /// (argo-cd `util/argo/resource_tracking.go`, by annotation, its default).
+    pub(crate) fn ledger_tracking_id(&self, namespace: &str) -> String {
+        format!("{}:/ConfigMap:{namespace}/{}", self.instance, self.ledger())
     }
 
     /// Service account, role and role binding of the hooks.

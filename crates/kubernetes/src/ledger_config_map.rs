@@ -23,6 +23,9 @@ const SUMMARY: &str = "summary";
 /// data is gone is not taken for a new one.
 const FORM: &str = "stagelink/ledger-version";
 
+/// Argo CD's annotation of what it has applied for an Application.
+const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
+
 /// Who writes, in `managedFields`.
 const MANAGER: &str = "stagelink";
 
@@ -42,6 +45,7 @@ pub struct LedgerConfigMap {
     api: Api<ConfigMap>,
     namespace: String,
     name: String,
+    tracking_id: Option<String>,
 }
 
 impl LedgerConfigMap {
@@ -51,7 +55,16 @@ impl LedgerConfigMap {
             api: Api::namespaced(cluster.client(), cluster.namespace()),
             namespace: cluster.namespace().to_owned(),
             name: name.to_owned(),
+            tracking_id: None,
         }
+    }
+
+    /// Makes it with Argo CD's note of the Application that it belongs to, and goes with: one whose first sync
+    /// never got beyond its PreSync hooks has nothing else that says so.
+    #[must_use]
+    pub fn with_tracking_id(mut self, id: Option<&str>) -> Self {
+        self.tracking_id = id.map(str::to_owned);
+        self
     }
 
     fn location(&self) -> String {
@@ -86,6 +99,10 @@ impl LedgerConfigMap {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         );
+        map.metadata.annotations = self
+            .tracking_id
+            .clone()
+            .map(|id| [(TRACKING_ID.to_owned(), id)].into());
         map
     }
 
