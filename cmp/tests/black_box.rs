@@ -839,7 +839,12 @@ fn the_ledger_goes_with_the_application_unless_it_is_kept() {
     let emitted = ledger(json!([])).unwrap();
     // Without data, which Argo CD would compare with what the hooks write.
     assert_eq!(emitted["data"], Value::Null);
-    assert_eq!(emitted["metadata"]["annotations"], Value::Null);
+    // Not lost when `keep-ledger` is set later.
+    let annotations = &emitted["metadata"]["annotations"];
+    assert_eq!(
+        annotations["argocd.argoproj.io/sync-options"],
+        "Prune=false"
+    );
     assert_eq!(ledger(json!([string("keep-ledger", "true")])), None);
     assert_eq!(ledger(json!([string("hooks", "false")])), None);
 }

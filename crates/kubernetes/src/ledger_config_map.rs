@@ -204,7 +204,8 @@ impl LedgerConfigMap {
             ..PostParams::default()
         };
         let mut map = self.empty();
-        map.metadata.annotations = Some([(FORM.to_owned(), LEDGER_VERSION.to_string())].into());
+        let annotations = map.metadata.annotations.get_or_insert_default();
+        annotations.insert(FORM.to_owned(), LEDGER_VERSION.to_string());
         map.data = serde_json::from_value(data).ok();
         match self
             .api
@@ -233,11 +234,14 @@ impl LedgerStore for LedgerConfigMap {
     ) -> Result<StoreVersion, StoreError> {
         let data = self.data(ledger)?;
         // A patch with a version is refused if the object has another one, and touches nothing that
-        // others have put beside the ledger.
+        // others have put beside the ledger. Without a tracking id it is no longer the Application's to delete.
         let patch = json!({
             "metadata": {
                 "resourceVersion": version.0,
-                "annotations": {FORM: LEDGER_VERSION.to_string()},
+                "annotations": {
+                    FORM: LEDGER_VERSION.to_string(),
+                    TRACKING_ID: self.tracking_id,
+                },
             },
             "data": data,
         });

@@ -37,18 +37,32 @@ fn a_deleted_application_leaves_nothing_but_its_ledger_if_that_is_kept() {
     );
     let gone = Shop::new(&cluster, &delivered);
     let kept = Shop::with_parameters(&cluster, &delivered, &[parameter("keep-ledger", "true")]);
+    let kept_later = Shop::new(&cluster, &delivered);
     let at_work = Shop::new(&cluster, &running);
     at_work.application.begin_sync(&json!({}));
-    let begun = [&gone, &kept].map(|shop| shop.application.begin_sync(&json!({})));
-    for (shop, id) in [&gone, &kept].into_iter().zip(begun) {
+    let shops = [&gone, &kept, &kept_later];
+    let begun = shops.map(|shop| shop.application.begin_sync(&json!({})));
+    for (shop, id) in shops.into_iter().zip(begun) {
         assert_succeeded(&shop.application.end_of_sync(&id));
     }
+    kept_later
+        .application
+        .patch(&json!({"spec": {"source": {"plugin": {
+            "parameters": [parameter("stage", "dev"), parameter("keep-ledger", "true")],
+        }}}}));
+    let id = kept_later
+        .application
+        .begin_sync(&json!({"sync": {"prune": true}}));
+    assert_succeeded(&kept_later.application.end_of_sync(&id));
+    kept_later.application.wait("in sync", |application| {
+        application["status"]["sync"]["status"] == "Synced"
+    });
     at_work.wait_for_ledger("a task that runs", |ledger| {
         ledger["deliveries"][0]["attempts"][0]["phases"][0]["items"][0].is_object()
     });
-    let ledger = kept.ledger();
+    let ledgers = [&kept, &kept_later].map(Shop::ledger);
 
-    let shops = [&gone, &kept, &at_work];
+    let shops = [&gone, &kept, &kept_later, &at_work];
     let applications = shops.map(|shop| shop.application.name());
     let kubectl = |words: &[&str], more: &[&str]| {
         let kind = "applications.argoproj.io";
@@ -75,7 +89,9 @@ fn a_deleted_application_leaves_nothing_but_its_ledger_if_that_is_kept() {
     assert_eq!(left(&gone), [""; 0]);
     // No task, hook, right or ledger of a delivery that was cut off.
     assert_eq!(left(&at_work), [""; 0]);
-    let name = format!("ConfigMap {}-stagelink-ledger", kept.application.name());
-    assert_eq!(left(&kept), [name]);
-    assert_eq!(kept.ledger(), ledger);
+    for (shop, ledger) in [&kept, &kept_later].into_iter().zip(ledgers) {
+        let name = format!("ConfigMap {}-stagelink-ledger", shop.application.name());
+        assert_eq!(left(shop), [name]);
+        assert_eq!(shop.ledger(), ledger);
+    }
 }
