@@ -137,6 +137,7 @@ mod tests {
                 delivery: 1,
                 attempt: 1,
                 ran: true,
+                noticed: Vec::new(),
                 ledger,
             }
         };

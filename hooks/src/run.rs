@@ -84,6 +84,9 @@ pub(crate) fn run(hook: Hook, arguments: &Arguments) -> ExitCode {
     });
     match ended {
         Ok(end) => {
+            for noticed in &end.noticed {
+                Lines.line(&format!("noticed: {noticed}"));
+            }
             let text = sentence(hook, &end);
             Lines.line(&text);
             if end.outcome.goes_on() {

@@ -78,6 +78,7 @@ impl WorkloadWatcher for Nothing {
             started_at: None,
             ended_at: None,
             reason: None,
+            revision: None,
         }
     }
 }

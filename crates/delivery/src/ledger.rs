@@ -80,6 +80,9 @@ pub struct Attempt {
     /// In one line, why the outcome is not a pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What happened to the workloads since the attempt before, without a delivery; a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noticed: Vec<String>,
     /// The phases that were reached, in order.
     #[serde(default)]
     pub phases: Vec<PhaseRecord>,
@@ -161,9 +164,27 @@ pub struct WorkloadRecord {
     /// Metadata for its spans, over the app's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
+    /// What the attempt left, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<WorkloadRevision>,
     /// The phases that were reached, in order.
     #[serde(default)]
     pub phases: Vec<PhaseRecord>,
+}
+
+/// Which of its states a workload is in: another one tells that somebody changed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadRevision {
+    /// UID of the resource; another one after it was deleted and made again.
+    pub uid: String,
+    /// Its rollout, as its controller counts or names them: a number that grows, or a hash. Empty if it
+    /// does neither.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rollout: String,
+    /// What its pods are labelled with as their version, if they are.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
 }
 
 /// A task or an evaluation.

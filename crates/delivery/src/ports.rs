@@ -11,7 +11,7 @@ use stagelink_plan::{Plan, TraceParent, Workload};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::definitions::{Definition, DefinitionError, Definitions, NoDefinitions};
-use crate::ledger::{ItemReport, Ledger};
+use crate::ledger::{ItemReport, Ledger, WorkloadRevision};
 pub use crate::secrets::{NoSecrets, SecretError, SecretKey, SecretValue, Secrets};
 use crate::{CheckType, Outcome};
 
@@ -203,13 +203,32 @@ pub struct EvaluationRequest<'a> {
 /// Watches workloads become healthy.
 #[async_trait]
 pub trait WorkloadWatcher: Send + Sync {
-    /// Waits until the workload has its version running and healthy, at most `timeout`.
+    /// Waits until the workload has its version running and healthy, at most `timeout`. With none it is
+    /// looked at once: [`Outcome::Fail`] then is one that was given up, and [`Outcome::Error`] one that
+    /// is still under way.
     async fn wait_until_deployed(
         &self,
         workload: &Workload,
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> WorkloadEnd;
+
+    /// What the workload is now.
+    async fn find(&self, workload: &Workload) -> Found {
+        let _ = workload;
+        Found::Unknown
+    }
+}
+
+/// What a workload is before a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// There, in this state.
+    Revision(WorkloadRevision),
+    /// Not there.
+    Nothing,
+    /// It cannot be told.
+    Unknown,
 }
 
 /// How the deployment of a workload ended.
@@ -223,6 +242,8 @@ pub struct WorkloadEnd {
     pub ended_at: Option<Timestamp>,
     /// In one line, why it is not a pass.
     pub reason: Option<String>,
+    /// What it was then, if that is known.
+    pub revision: Option<WorkloadRevision>,
 }
 
 /// Tells the time.

@@ -79,6 +79,7 @@ impl WorkloadWatcher for WorkloadFile {
                     started_at: None,
                     ended_at: None,
                     reason: Some(reason),
+                    revision: None,
                 };
             }
         };
@@ -93,6 +94,7 @@ impl WorkloadWatcher for WorkloadFile {
                 started_at: entry.started_at,
                 ended_at: entry.ready_at,
                 reason: entry.reason,
+                revision: None,
             },
             // Kinds that this machine does not run are taken as deployed.
             None => WorkloadEnd {
@@ -100,6 +102,7 @@ impl WorkloadWatcher for WorkloadFile {
                 started_at: None,
                 ended_at: None,
                 reason: None,
+                revision: None,
             },
         }
     }

@@ -48,6 +48,7 @@ pub(crate) fn attempt(stage: &str, number: u64) -> Attempt {
         ended_at: None,
         outcome: None,
         reason: None,
+        noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
         exported: BTreeMap::new(),
@@ -146,6 +147,7 @@ pub(crate) fn passed() -> Ledger {
         name: "service".to_owned(),
         version: "v2".to_owned(),
         metadata: [("team".to_owned(), "shop".to_owned())].into(),
+        revision: None,
         phases: vec![
             phase(Phase::WorkloadPreDeployTasks, 1, 1, vec![]),
             phase(Phase::WorkloadPreDeployEvaluations, 1, 1, vec![]),

@@ -71,6 +71,18 @@ fn self_heal_undoes_an_edit_and_is_no_delivery() {
     shop.wait_for_commit(&second);
     assert_eq!(shop.outcomes(), [["pass"], ["pass"]]);
     assert_eq!(shop.tasks_run(), [2, 2]);
+    // The edit, and what undid it.
+    assert_eq!(
+        noticed(&shop, 2),
+        json!([
+            "Deployment web was changed 2 times after delivery 1 attempt 1, by something that ran no hooks"
+        ])
+    );
+}
+
+/// What a delivery noticed of what happened before it.
+fn noticed(shop: &Shop, delivery: usize) -> Value {
+    shop.ledger()["deliveries"][delivery - 1]["attempts"][0]["noticed"].clone()
 }
 
 #[test]
@@ -113,12 +125,43 @@ fn syncs_without_hooks_leave_the_delivery_to_the_next_whole_sync() {
     let begun = shops
         .each_ref()
         .map(|shop| shop.application.begin_sync(&json!({})));
-    for (shop, id) in shops.iter().zip(begun) {
+    let changes = [
+        "once (now v2, was v1)",
+        "once (now v2, was v1)",
+        // There and back.
+        "2 times",
+    ];
+    let by = "after delivery 1 attempt 1, by something that ran no hooks";
+    for ((shop, id), change) in shops.iter().zip(begun).zip(changes) {
         assert_succeeded(&shop.application.end_of_sync(&id));
         assert_eq!(shop.outcomes(), [["pass"], ["pass"]]);
         assert_eq!(shop.tasks_run(), [2, 2]);
         assert_eq!(shop.version(), "v2");
+        let expected = json!([format!("Deployment web was changed {change} {by}")]);
+        assert_eq!(noticed(shop, 2), expected);
     }
+
+    // A way back without hooks, and whole syncs to what has passed: nothing is delivered again, but told.
+    let [shop, ..] = shops;
+    let id = shop.application.begin_sync(&back);
+    assert_no_hooks(&shop.application.end_of_sync(&id));
+    assert_eq!(shop.version(), "v1");
+    let before = shop.ledger();
+    let id = shop.application.begin_sync(&json!({}));
+    let ended = shop.application.end_of_sync(&id);
+    assert_succeeded(&ended);
+    assert_eq!((shop.version(), shop.ledger()), (json!("v2"), before));
+    let hook = ended.hook("PreSync").unwrap();
+    let name = format!("job/{}", hook["name"].as_str().unwrap());
+    let log = shop
+        .cluster
+        .run(&["--namespace", shop.namespace.name(), "logs", &name]);
+    let expected = "noticed: Deployment web was changed once (now v1, was v2) after delivery 2 attempt 1, by something that ran no hooks";
+    assert!(log.contains(expected), "{log}");
+    assert!(
+        log.contains("delivery 2 attempt 1 had already passed"),
+        "{log}"
+    );
 }
 
 /// Where a delivery is when its operation is terminated.

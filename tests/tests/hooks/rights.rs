@@ -190,6 +190,18 @@ fn what_fails_is_said_in_the_last_line() {
     assert_eq!(closed.status.code(), Some(1), "{}", stderr(&closed));
     assert!(!text.contains("s3cret") && !application.ledger().to_string().contains("s3cret"));
 
+    // Something else failed the sync, and nothing was applied.
+    let sync = application.sync(values("{}"), start + 30);
+    assert!(sync.hook("PreSync").status.success());
+    let closed = sync.hook("SyncFail");
+    let text = stderr(&closed);
+    assert_eq!(closed.status.code(), Some(1), "{text}");
+    assert_eq!(
+        text.lines().last().unwrap(),
+        "SyncFail: error, delivery 2 attempt 1: the sync failed; the Application's operation says why. \
+         Deployment web was not deployed yet: it is not there"
+    );
+
     // The image is not there: SyncFail says what Argo CD does not.
     let sync = application.sync(values("image: rig.local/absent:1"), start + 60);
     assert!(sync.hook("PreSync").status.success());
@@ -204,7 +216,7 @@ fn what_fails_is_said_in_the_last_line() {
     let last = text.lines().last().unwrap();
     assert_eq!(closed.status.code(), Some(1), "{text}");
     assert!(
-        last.starts_with("SyncFail: fail, delivery 2 attempt 1: Deployment web was not deployed: ")
+        last.starts_with("SyncFail: fail, delivery 3 attempt 1: Deployment web was not deployed: ")
             && last.contains("container main: ErrImageNeverPull"),
         "{last}"
     );
@@ -212,7 +224,9 @@ fn what_fails_is_said_in_the_last_line() {
         application.get("configmap", "shop-dev-stagelink-ledger")["data"]["summary"].clone();
     let lines: Vec<&str> = summary.as_str().unwrap().lines().collect();
     assert!(
-        lines[0].starts_with("2.1 fail ") && lines[1].starts_with("1.1 fail "),
+        lines[0].starts_with("3.1 fail ")
+            && lines[1].starts_with("2.1 error ")
+            && lines[2].starts_with("1.1 fail "),
         "{lines:?}"
     );
 

@@ -39,6 +39,7 @@ fn attempt(stage: &str, number: u64, start: i64) -> Attempt {
         ended_at: None,
         outcome: None,
         reason: None,
+        noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
         exported: BTreeMap::new(),
@@ -82,6 +83,7 @@ fn workload(name: &str, version: &str, start: i64) -> WorkloadRecord {
         name: name.to_owned(),
         version: version.to_owned(),
         metadata: BTreeMap::new(),
+        revision: None,
         phases: vec![
             phase(Phase::WorkloadPreDeployTasks, start, start, vec![]),
             phase(Phase::WorkloadPreDeployEvaluations, start, start, vec![]),

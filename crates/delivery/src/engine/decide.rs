@@ -225,6 +225,7 @@ fn push_attempt(
             ended_at: None,
             outcome: None,
             reason: None,
+            noticed: Vec::new(),
             phases: Vec::new(),
             workloads: Vec::new(),
             exported: BTreeMap::new(),

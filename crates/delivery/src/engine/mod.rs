@@ -3,6 +3,7 @@
 //! It can be killed at any point and run again: whatever has happened is in the ledger before the
 //! next thing happens.
 
+mod between;
 mod decide;
 mod journal;
 mod phase;
@@ -110,6 +111,8 @@ pub struct HookEnd {
     pub attempt: u64,
     /// False if the answer was already known and nothing was run.
     pub ran: bool,
+    /// What happened to the workloads since the attempt before, without a delivery; a line each.
+    pub noticed: Vec<String>,
     /// The ledger afterwards.
     pub ledger: Ledger,
 }
@@ -170,7 +173,13 @@ impl Engine<'_> {
         cancel: &CancellationToken,
     ) -> Result<HookEnd, EngineError> {
         let (ledger, version, numbers) = match self.begin(hook, plan, identity).await? {
-            Beginning::Known(end) => return Ok(*end),
+            Beginning::Known(mut end) => {
+                if hook == Hook::PreSync {
+                    let changed = between::changed(&end.ledger, plan, None, self.workloads);
+                    end.noticed = changed.await;
+                }
+                return Ok(*end);
+            }
             Beginning::Work {
                 ledger,
                 version,
@@ -197,6 +206,7 @@ impl Engine<'_> {
             delivery,
             attempt,
             ran: true,
+            noticed: run.noticed(),
             ledger: journal.into_ledger(),
         })
     }
@@ -226,6 +236,7 @@ impl Engine<'_> {
                         delivery,
                         attempt,
                         ran: false,
+                        noticed: Vec::new(),
                         ledger,
                     })));
                 }

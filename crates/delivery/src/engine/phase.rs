@@ -322,7 +322,7 @@ impl Run<'_> {
     }
 }
 
-fn is_before_deployment(phase: Phase) -> bool {
+pub(super) fn is_before_deployment(phase: Phase) -> bool {
     matches!(
         phase,
         Phase::AppPreDeployTasks

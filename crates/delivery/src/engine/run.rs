@@ -6,6 +6,7 @@ use futures::future::join_all;
 use stagelink_plan::{Phases, Plan, Workload};
 use tokio_util::sync::CancellationToken;
 
+use super::between;
 use super::decide::close;
 use super::journal::Journal;
 use super::{Engine, EngineError};
@@ -43,22 +44,7 @@ impl<'a> Scope<'a> {
     /// The phase's record, made if there is none.
     pub(super) fn record(self, attempt: &mut Attempt, phase: Phase) -> Option<&mut PhaseRecord> {
         let phases = match self.0 {
-            Some(workload) => {
-                let named = |record: &WorkloadRecord| record.name == workload.name;
-                if !attempt.workloads.iter().any(named) {
-                    attempt.workloads.push(WorkloadRecord {
-                        name: workload.name.clone(),
-                        version: workload.version.clone(),
-                        metadata: workload.metadata.clone(),
-                        phases: Vec::new(),
-                    });
-                }
-                &mut attempt
-                    .workloads
-                    .iter_mut()
-                    .find(|record| named(record))?
-                    .phases
-            }
+            Some(workload) => &mut workload_record(attempt, workload)?.phases,
             None => &mut attempt.phases,
         };
         if !phases.iter().any(|record| record.phase == phase) {
@@ -74,6 +60,24 @@ impl<'a> Scope<'a> {
         }
         phases.iter_mut().find(|record| record.phase == phase)
     }
+}
+
+/// A workload's record, made if there is none.
+fn workload_record<'a>(
+    attempt: &'a mut Attempt,
+    workload: &Workload,
+) -> Option<&'a mut WorkloadRecord> {
+    let named = |record: &WorkloadRecord| record.name == workload.name;
+    if !attempt.workloads.iter().any(named) {
+        attempt.workloads.push(WorkloadRecord {
+            name: workload.name.clone(),
+            version: workload.version.clone(),
+            metadata: workload.metadata.clone(),
+            revision: None,
+            phases: Vec::new(),
+        });
+    }
+    attempt.workloads.iter_mut().find(|record| named(record))
 }
 
 pub(super) fn definitions(phases: &Phases, phase: Phase) -> &[String] {
@@ -95,6 +99,7 @@ impl Run<'_> {
     // === the three hooks ===
 
     pub(super) async fn pre_sync(&self) -> Result<Verdict, EngineError> {
+        self.notice().await?;
         let verdict = self.before_sync().await?;
         if !verdict.0.goes_on() {
             self.close(&verdict).await?;
@@ -140,21 +145,28 @@ impl Run<'_> {
             (workload, end)
         }))
         .await;
-        let mut verdict = (
-            Outcome::Error,
-            Some("the sync failed; the Application's operation says why".to_owned()),
-        );
+        let unknown = "the sync failed; the Application's operation says why";
+        let mut verdict = (Outcome::Error, Some(unknown.to_owned()));
         let now = self.engine.clock.now();
         for (workload, end) in ends {
+            if let Some(revision) = end.revision {
+                self.journal.note(|attempt| {
+                    if let Some(record) = workload_record(attempt, workload) {
+                        record.revision = Some(revision);
+                    }
+                })?;
+            }
             if end.outcome.goes_on() {
                 continue;
             }
-            let reason = format!(
-                "{} {} was not deployed: {}",
-                workload.kind,
-                workload.resource,
-                end.reason.as_deref().unwrap_or("it did not become healthy")
-            );
+            let (kind, name) = (&workload.kind, &workload.resource);
+            let why = end.reason.as_deref().unwrap_or("it did not become healthy");
+            // Argo CD waits for what is under way: it is not that which failed the sync.
+            let reason = if end.outcome == Outcome::Fail {
+                format!("{kind} {name} was not deployed: {why}")
+            } else {
+                format!("{unknown}. {kind} {name} was not deployed yet: {why}")
+            };
             self.journal
                 .change(|attempt| {
                     let Some(record) = Scope(Some(workload)).record(attempt, Phase::WorkloadDeploy)
@@ -168,7 +180,9 @@ impl Run<'_> {
                     record.reason = Some(reason.clone());
                 })
                 .await?;
-            verdict = (end.outcome, Some(reason));
+            if end.outcome >= verdict.0 {
+                verdict = (end.outcome, Some(reason));
+            }
         }
         let scope = Scope(None);
         self.end_phase(scope, Phase::AppDeploy, &verdict)?;
@@ -176,6 +190,26 @@ impl Run<'_> {
     }
 
     // === what runs before and after the sync ===
+
+    /// Notes what happened to the workloads since the attempt before, while nothing is applied yet.
+    async fn notice(&self) -> Result<(), EngineError> {
+        let numbers = (self.journal.delivery(), self.journal.attempt());
+        let Some(ledger) = self.journal.read(|ledger, _| ledger.clone()) else {
+            return Ok(());
+        };
+        let workloads = self.engine.workloads;
+        let changed = between::changed(&ledger, self.plan, Some(numbers), workloads).await;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.journal.note(|attempt| attempt.noticed = changed)
+    }
+
+    /// What this attempt has noticed.
+    pub(super) fn noticed(&self) -> Vec<String> {
+        let noticed = self.journal.read(|_, attempt| attempt.noticed.clone());
+        noticed.unwrap_or_default()
+    }
 
     async fn before_sync(&self) -> Result<Verdict, EngineError> {
         let app = Scope(None);
@@ -287,6 +321,9 @@ impl Run<'_> {
             )
         });
         self.journal.note(|attempt| {
+            if let Some(record) = workload_record(attempt, workload) {
+                record.revision = end.revision;
+            }
             let began = attempt.started_at;
             if let Some(record) = scope.record(attempt, phase) {
                 // The workload knows better when it began and ended, unless it was deployed

@@ -9,6 +9,7 @@
 )]
 
 mod attempts;
+mod between;
 mod faults;
 mod history;
 mod phases;

@@ -14,7 +14,7 @@ use stagelink_delivery::engine::{
 use stagelink_delivery::identity::LedgerId;
 use stagelink_delivery::ledger::{ItemReport, Ledger};
 use stagelink_delivery::ports::{
-    Clock, EvaluationRequest, Evaluator, ItemEnd, LedgerStore, StoreError, StoreVersion,
+    Clock, EvaluationRequest, Evaluator, Found, ItemEnd, LedgerStore, StoreError, StoreVersion,
     TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
 use stagelink_plan::{Plan, Workload};
@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) operation_start: Mutex<Option<Timestamp>>,
     /// When workloads began to change, and were done.
     pub(crate) deployment: Mutex<Option<(Timestamp, Timestamp)>>,
+    /// What workloads are, by the name of the resource; unknown if it is not named.
+    pub(crate) found: Mutex<BTreeMap<String, Found>>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -207,7 +209,19 @@ impl WorkloadWatcher for World {
             started_at: times.map(|times| times.0),
             ended_at: times.map(|times| times.1),
             reason,
+            revision: match lock(&self.found).get(&workload.resource) {
+                Some(Found::Revision(revision)) => Some(revision.clone()),
+                _ => None,
+            },
         }
+    }
+
+    async fn find(&self, workload: &Workload) -> Found {
+        let found = lock(&self.found);
+        found
+            .get(&workload.resource)
+            .cloned()
+            .unwrap_or(Found::Unknown)
     }
 }
 

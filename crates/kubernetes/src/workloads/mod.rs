@@ -2,6 +2,7 @@
 
 mod health;
 mod pods;
+mod revision;
 mod view;
 
 use std::time::Duration;
@@ -15,16 +16,21 @@ use kube::api::ListParams;
 use kube::core::DynamicObject;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use stagelink_delivery::Outcome;
-use stagelink_delivery::ports::{WorkloadEnd, WorkloadWatcher};
+use stagelink_delivery::ports::{Found, WorkloadEnd, WorkloadWatcher};
 use stagelink_plan::Workload;
 use tokio_util::sync::CancellationToken;
 
 use self::health::{Health, health};
+use self::pods::{Trouble, trouble};
+use self::revision::revision;
 use self::view::{Kind, Times, View};
 use crate::{ApiError, Cluster};
 
 /// Pods that are looked at for what keeps a workload from being healthy.
 const PODS: u32 = 50;
+
+/// Longest wait for an answer to what a workload is now.
+const FINDING: Duration = Duration::from_secs(5);
 
 /// Watches Deployments, StatefulSets, DaemonSets, ReplicaSets and, where the cluster has them,
 /// Rollouts of Argo.
@@ -35,7 +41,7 @@ pub struct ClusterWorkloads {
 
 /// How far a workload is, as last seen.
 enum Seen {
-    Healthy(Times),
+    Healthy(Box<(Times, View)>),
     /// What it waits for, and what tells of its pods.
     Waiting(String, Option<Box<(Times, View)>>),
     Degraded(String, Box<(Times, View)>),
@@ -104,7 +110,7 @@ impl ClusterWorkloads {
     }
 
     /// What a pod of the workload says, if the pods may be looked at.
-    async fn trouble(&self, workload: &Workload, view: &View) -> Option<String> {
+    async fn trouble(&self, workload: &Workload, view: &View) -> Option<Trouble> {
         let query = pods::query(view.spec.selector.as_ref()?);
         if query.is_empty() {
             return None;
@@ -113,34 +119,43 @@ impl ClusterWorkloads {
         let found = api
             .list(&ListParams::default().labels(&query).limit(PODS))
             .await;
-        pods::trouble(&found.ok()?.items)
+        trouble(&found.ok()?.items)
     }
 
-    async fn end(&self, workload: &Workload, seen: Seen) -> WorkloadEnd {
-        let (outcome, text, about) = match seen {
-            Seen::Healthy(times) => {
+    async fn end(&self, workload: &Workload, seen: Seen, waited: bool) -> WorkloadEnd {
+        let revision_of = |view: &View| revision(Kind::of(&workload.kind)?, view);
+        let (mut outcome, text, about) = match seen {
+            Seen::Healthy(about) => {
+                let (times, view) = *about;
                 return WorkloadEnd {
                     outcome: Outcome::Pass,
                     started_at: times.changed,
                     // By another clock than this one's.
                     ended_at: times.complete.map(|at| at.min(Timestamp::now())),
                     reason: None,
+                    revision: revision_of(&view),
                 };
             }
             Seen::Unknown(text) => (Outcome::Error, text, None),
-            Seen::Waiting(text, about) => (Outcome::Fail, text, about),
+            Seen::Waiting(text, about) if waited => (Outcome::Fail, text, about),
+            Seen::Waiting(text, about) => (Outcome::Error, text, about),
             Seen::Degraded(text, about) => (Outcome::Fail, text, Some(about)),
         };
         let trouble = match &about {
             Some(about) => self.trouble(workload, &about.1).await,
             None => None,
         };
+        if trouble.as_ref().is_some_and(|trouble| trouble.has_failed) {
+            outcome = Outcome::Fail;
+        }
+        let revision = about.as_ref().and_then(|about| revision_of(&about.1));
         WorkloadEnd {
             outcome,
+            revision,
             started_at: about.and_then(|about| about.0.changed),
             ended_at: None,
             reason: Some(match trouble {
-                Some(trouble) => format!("{text}; {trouble}"),
+                Some(trouble) => format!("{text}; {}", trouble.text),
                 None => text,
             }),
         }
@@ -157,7 +172,7 @@ impl WorkloadWatcher for ClusterWorkloads {
     ) -> WorkloadEnd {
         let Some(kind) = Kind::of(&workload.kind) else {
             let text = format!("{} is no kind of workload that is known", workload.kind);
-            return self.end(workload, Seen::Unknown(text)).await;
+            return self.end(workload, Seen::Unknown(text), true).await;
         };
         let client = self.cluster.client();
         let api = Api::namespaced_with(client, self.namespace(workload), &kind.resource());
@@ -166,7 +181,26 @@ impl WorkloadWatcher for ClusterWorkloads {
         } else {
             self.follow(workload, kind, api, timeout, cancel).await
         };
-        self.end(workload, seen).await
+        self.end(workload, seen, !timeout.is_zero()).await
+    }
+
+    async fn find(&self, workload: &Workload) -> Found {
+        let Some(kind) = Kind::of(&workload.kind) else {
+            return Found::Unknown;
+        };
+        let client = self.cluster.client();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client, self.namespace(workload), &kind.resource());
+        let answer = tokio::time::timeout(FINDING, api.get_opt(&workload.resource)).await;
+        match answer {
+            Ok(Ok(Some(object))) => View::of(&object)
+                .ok()
+                .and_then(|view| revision(kind, &view))
+                .map_or(Found::Unknown, Found::Revision),
+            Ok(Ok(None)) => Found::Nothing,
+            // What it is now is good to know, and nothing to wait or to fail for.
+            Ok(Err(_)) | Err(_) => Found::Unknown,
+        }
     }
 }
 
@@ -202,7 +236,7 @@ fn seen(kind: Kind, object: &DynamicObject) -> Seen {
     };
     let times = Times::of(object, &view);
     match health(kind, &view) {
-        Health::Healthy => Seen::Healthy(times),
+        Health::Healthy => Seen::Healthy(Box::new((times, view))),
         Health::Progressing(text) => Seen::Waiting(text, Some(Box::new((times, view)))),
         Health::Degraded(text) => Seen::Degraded(text, Box::new((times, view))),
     }

@@ -30,18 +30,30 @@ pub(crate) fn query(selector: &LabelSelector) -> String {
     equal.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
+/// What keeps a workload from being healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// Which pod, and what it says.
+    pub(crate) text: String,
+    /// It has failed; else it may only take long.
+    pub(crate) has_failed: bool,
+}
+
 /// What the newest pod in trouble says.
-pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+pub(crate) fn trouble<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Trouble> {
     let mut pods: Vec<&Pod> = pods.into_iter().collect();
     pods.sort_by_key(|pod| std::cmp::Reverse(pod.metadata.creation_timestamp.clone()));
-    let told = |of: fn(&Pod) -> Option<String>| {
+    let told = |of: fn(&Pod) -> Option<String>, has_failed| {
         pods.iter().find_map(|pod| {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
-            Some(format!("pod {name}: {}", of(pod)?))
+            let text = format!("pod {name}: {}", of(pod)?);
+            Some(Trouble { text, has_failed })
         })
     };
-    // Without any trouble what they still wait for: a pull that takes long, a volume.
-    told(problem).or_else(|| told(waiting))
+    // Without any failure what they still wait for: their probes, a pull that takes long, a volume.
+    told(problem, true)
+        .or_else(|| told(unready, false))
+        .or_else(|| told(waiting, false))
 }
 
 fn waiting(pod: &Pod) -> Option<String> {
@@ -74,24 +86,25 @@ fn problem(pod: &Pod) -> Option<String> {
             status.message.as_deref(),
         ));
     }
-    let conditions = status.conditions.iter().flatten();
-    for condition in conditions.filter(|condition| condition.status == "False") {
-        let text = || {
-            joined(
-                condition.reason.as_deref().unwrap_or(&condition.type_),
-                condition.message.as_deref(),
-            )
-        };
-        match condition.type_.as_str() {
-            "PodScheduled" => return Some(text()),
-            // Started, and yet not ready: its readiness probe.
-            "ContainersReady" if all_run(status.container_statuses.as_deref()) => {
-                return Some(text());
-            }
-            _ => {}
-        }
-    }
-    None
+    condition(pod, "PodScheduled")
+}
+
+/// Started, and yet not ready: its readiness probe.
+fn unready(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let started = all_run(status.container_statuses.as_deref());
+    started.then(|| condition(pod, "ContainersReady"))?
+}
+
+/// What a condition of a pod says that does not hold.
+fn condition(pod: &Pod, name: &str) -> Option<String> {
+    let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let condition =
+        conditions.find(|condition| condition.type_ == name && condition.status == "False")?;
+    Some(joined(
+        condition.reason.as_deref().unwrap_or(name),
+        condition.message.as_deref(),
+    ))
 }
 
 fn all_run(containers: Option<&[ContainerStatus]>) -> bool {
@@ -226,7 +239,9 @@ mod tests {
             ),
         ] {
             let shown = status.to_string();
-            assert_eq!(problem(&pod(DAY, status)).as_deref(), expected, "{shown}");
+            let pod = pod(DAY, status);
+            let found = problem(&pod).or_else(|| unready(&pod));
+            assert_eq!(found.as_deref(), expected, "{shown}");
         }
     }
 
@@ -238,9 +253,15 @@ mod tests {
             pod("2026-01-03T00:00:00Z", json!({})),
             pod("2026-01-02T00:00:00Z", broken("New")),
         ];
+        let told = |text: &str, has_failed| {
+            Some(Trouble {
+                text: text.to_owned(),
+                has_failed,
+            })
+        };
         assert_eq!(
-            trouble(&pods).as_deref(),
-            Some("pod web-02: container main: New")
+            trouble(&pods),
+            told("pod web-02: container main: New", true)
         );
         assert_eq!(trouble(&pods[1..2]), None);
         let pulling = [
@@ -248,8 +269,11 @@ mod tests {
             pod("2026-01-01T00:00:00Z", broken("ContainerCreating")),
         ];
         assert_eq!(
-            trouble(&pulling).as_deref(),
-            Some("pod web-01: container main with image : still ContainerCreating")
+            trouble(&pulling),
+            told(
+                "pod web-01: container main with image : still ContainerCreating",
+                false
+            )
         );
     }
 

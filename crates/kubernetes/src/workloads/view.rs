@@ -1,5 +1,7 @@
 //! What is read of a workload, whatever its kind.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
@@ -53,6 +55,10 @@ pub(crate) struct View {
     pub(crate) name: String,
     #[serde(skip)]
     pub(crate) generation: i64,
+    #[serde(skip)]
+    pub(crate) uid: String,
+    #[serde(skip)]
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +70,22 @@ pub(crate) struct Spec {
     #[serde(deserialize_with = "lenient")]
     pub(crate) update_strategy: UpdateStrategy,
     pub(crate) selector: Option<LabelSelector>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) template: Template,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Template {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) metadata: TemplateMetadata,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TemplateMetadata {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +162,8 @@ impl View {
         let mut view: Self = serde_json::from_value(object.data.clone())?;
         view.name = object.metadata.name.clone().unwrap_or_default();
         view.generation = object.metadata.generation.unwrap_or_default();
+        view.uid = object.metadata.uid.clone().unwrap_or_default();
+        view.annotations = object.metadata.annotations.clone().unwrap_or_default();
         Ok(view)
     }
 

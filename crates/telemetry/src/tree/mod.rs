@@ -139,6 +139,11 @@ impl<'a> Tree<'a> {
             attempt.started_at,
             "App Version Pre-Deployment Tasks started",
         )];
+        for line in &attempt.noticed {
+            let mut noticed = event(attempt.started_at, "Workload changed without a delivery");
+            noticed.attributes.set(keys::REASON, line.as_str());
+            events.push(noticed);
+        }
         let status = finish(&name, &end, &mut events);
         let links = attempt
             .links

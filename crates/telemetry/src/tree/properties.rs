@@ -34,6 +34,7 @@ prop_compose! {
             name: name.clone(),
             version: "1".to_owned(),
             metadata: Default::default(),
+            revision: None,
             phases: Phase::WORKLOAD[..*count].iter().map(|phase| samples::phase(*phase, 1, 2, Vec::new())).collect(),
         }).collect();
         ledger.deliveries = attempts.iter().zip(1..).map(|(count, number)| {
