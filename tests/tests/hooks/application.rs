@@ -122,6 +122,11 @@ pub(crate) fn application(test: &str) -> Option<Application> {
     Some(application)
 }
 
+/// Parameters of the plugin for a cluster without Keptn's kinds.
+pub(crate) fn parameters() -> Value {
+    json!([{"name": "keptn-resources", "string": "omit"}])
+}
+
 impl Application {
     /// Where the hooks write their spans.
     pub(crate) fn spans_file(&self) -> PathBuf {

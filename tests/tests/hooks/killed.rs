@@ -1,15 +1,16 @@
 //! A hook that is killed at every one of its requests, and runs again as its Job would have it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use stagelink_tests::{LONGEST_WAIT, is_root, spans, stderr};
 
-use crate::application::{Application, Operation, application};
+use crate::application::{Application, Operation, application, parameters};
 use crate::proxy::{Moment, Plain, Proxy};
 
 /// Deliveries at once.
@@ -17,10 +18,6 @@ const AT_ONCE: usize = 4;
 
 /// Where a hook dies: which one, at which request, when.
 type Fault = (&'static str, usize, Moment);
-
-fn parameters() -> Value {
-    json!([{"name": "keptn-resources", "string": "omit"}])
-}
 
 /// Runs a hook that dies at a request; false if it came to its end before.
 fn kill(operation: &Operation<'_>, plain: &Plain, (hook, number, moment): Fault) -> bool {
@@ -73,7 +70,7 @@ fn deliver(application: &Application, plain: &Plain, fault: Option<Fault>) -> bo
 }
 
 /// What must be so after any delivery that passed, however often its hooks died.
-fn check(application: &Application, fault: Option<Fault>) {
+pub(crate) fn check(application: &Application, fault: &impl Debug) {
     let ledger = application.ledger();
     let deliveries = ledger["deliveries"].as_array().unwrap();
     let attempts = deliveries[0]["attempts"].as_array().unwrap();
@@ -134,7 +131,7 @@ fn a_hook_that_is_killed_at_any_request_is_carried_on_by_the_next() {
             faults.extend([Moment::Before, Moment::After].map(|moment| (hook, number, moment)));
         }
     }
-    check(&undisturbed, None);
+    check(&undisturbed, &"nobody disturbs it");
 
     let total = faults.len();
     let (left, missed) = (Mutex::new(faults), Mutex::new(Vec::new()));
@@ -149,7 +146,7 @@ fn a_hook_that_is_killed_at_any_request_is_carried_on_by_the_next() {
                     if !deliver(&application, &plain, Some(fault)) {
                         missed.lock().unwrap().push(fault);
                     }
-                    check(&application, Some(fault));
+                    check(&application, &fault);
                     let namespace = application.namespace.as_str();
                     application.kubectl(&["delete", "namespace", namespace, "--wait=false"], None);
                 }

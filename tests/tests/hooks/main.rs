@@ -1,5 +1,5 @@
-//! Plugin and hooks against a real cluster: with just the rights that they are given, and killed at every
-//! step.
+//! Plugin and hooks against a real cluster: with just the rights that they are given, killed at every step, and
+//! with an API server that answers otherwise than it should.
 //!
 //! The hooks run on this machine, as the service account; a test plays Argo CD.
 #![allow(
@@ -9,7 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod answers;
 mod application;
 mod killed;
+mod ledger;
 mod proxy;
 mod rights;

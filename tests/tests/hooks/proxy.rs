@@ -1,4 +1,5 @@
-//! A way to the API server that stops at one request, for a test to kill who asked.
+//! A way to the API server that stops at one request, for a test to kill who asked, or that answers otherwise
+//! than the API server would.
 //!
 //! `kubectl proxy` speaks TLS with the API server, as an administrator; what is asked for as the hooks'
 //! service account stays so, as kubectl passes the headers on.
@@ -11,6 +12,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -24,6 +26,28 @@ pub(crate) enum Moment {
     /// The API server has done it, and the hook never hears of that.
     After,
 }
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The API server answers it.
+    Passes,
+    /// It waits for the test.
+    Stops(Moment),
+    /// It is answered with this status, and the API server never hears of it.
+    Refused(u16),
+    /// The connection breaks, before the API server hears of it or when it has done it.
+    Broken(Moment),
+    /// Half of the answer comes, and then no more.
+    Cut,
+    /// A watch begins, and tells at once that what it asked for is too old.
+    Expired,
+    /// It takes a while to get there, and the answer as long to get back.
+    Slow(Duration),
+}
+
+/// What becomes of each request: by its number, from 1, and `<method> <path>`.
+pub(crate) type Ways = Arc<dyn Fn(usize, &str) -> Way + Send + Sync>;
 
 /// `kubectl proxy`, ended with the test.
 pub(crate) struct Plain {
@@ -72,6 +96,15 @@ impl Proxy {
         plain: &Plain,
         stop: Option<(usize, Moment)>,
     ) -> Self {
+        let way = move |number, _: &str| match stop {
+            Some((at, moment)) if at == number => Way::Stops(moment),
+            _ => Way::Passes,
+        };
+        Self::with_ways(application, plain, Arc::new(way))
+    }
+
+    /// Lets requests go their ways.
+    pub(crate) fn with_ways(application: &Application, plain: &Plain, ways: Ways) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let text = fs::read_to_string(application.hooks_kubeconfig()).unwrap();
@@ -89,10 +122,10 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (counted, count) = (Arc::clone(&counted), Arc::clone(&count));
-                let sender = sender.clone();
+                let (sender, ways) = (sender.clone(), Arc::clone(&ways));
                 std::thread::spawn(move || {
                     // Either side may go away: that is what is tried here.
-                    let _ = serve(client?, upstream, stop, &sender, &counted, &count);
+                    let _ = serve(client?, upstream, &ways, &sender, &counted, &count);
                     Ok::<(), std::io::Error>(())
                 });
             }
@@ -114,7 +147,7 @@ impl Proxy {
 fn serve(
     mut client: TcpStream,
     upstream: u16,
-    stop: Option<(usize, Moment)>,
+    ways: &Ways,
     sender: &SyncSender<SyncSender<()>>,
     counted: &Mutex<Vec<String>>,
     count: &AtomicUsize,
@@ -146,22 +179,47 @@ fn serve(
 
     counted.lock().unwrap().push(what.clone());
     let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-    let moment = stop
-        .filter(|(at, _)| *at == number)
-        .map(|(_, moment)| moment);
-    if moment == Some(Moment::Before) {
-        wait_for_the_test(sender);
-        return Ok(());
+    let way = ways(number, &what);
+    match way {
+        Way::Stops(Moment::Before) => {
+            wait_for_the_test(sender);
+            return Ok(());
+        }
+        Way::Broken(Moment::Before) => return Ok(()),
+        Way::Refused(status) => return client.write_all(refusal(status).as_bytes()),
+        Way::Expired => return client.write_all(EXPIRED.as_bytes()),
+        Way::Slow(pause) => std::thread::sleep(pause),
+        _ => {}
     }
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     server.write_all(request.as_bytes())?;
     server.write_all(&body)?;
-    if moment == Some(Moment::After) {
-        // A watch has no end to wait for; anything else is done when it is answered.
-        let mut answer = [0; 1];
-        server.read_exact(&mut answer)?;
-        wait_for_the_test(sender);
-        return Ok(());
+    match way {
+        Way::Stops(Moment::After) | Way::Broken(Moment::After) => {
+            // A watch has no end to wait for; anything else is done when it is answered.
+            let mut answer = [0; 1];
+            server.read_exact(&mut answer)?;
+            if way == Way::Stops(Moment::After) {
+                wait_for_the_test(sender);
+            }
+            return Ok(());
+        }
+        Way::Cut => {
+            let mut answer = Vec::new();
+            // A watch is cut off when it has told something.
+            if what.contains("watch=true") {
+                answer.resize(CUT_WATCH, 0);
+                server.read_exact(&mut answer)?;
+            } else {
+                server.read_to_end(&mut answer)?;
+                let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+                let head = head.unwrap_or_default() + 4;
+                answer.truncate(head + (answer.len() - head) / 2);
+            }
+            return client.write_all(&answer);
+        }
+        Way::Slow(pause) => std::thread::sleep(pause),
+        _ => {}
     }
     // Whoever gives up a watch closes the connection.
     let ended = server.try_clone()?;
@@ -171,6 +229,41 @@ fn serve(
     });
     std::io::copy(&mut server, &mut client)?;
     client.shutdown(Shutdown::Both)
+}
+
+/// Bytes of the answer to a watch after which it is cut off: its head and a part of the first event.
+const CUT_WATCH: usize = 600;
+
+/// What the API server sends to a watch that begins at what it has forgotten.
+const EXPIRED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
+    {\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\
+    \"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n";
+
+/// The API server's way to say no.
+fn refusal(status: u16) -> String {
+    let reason = match status {
+        409 => "Conflict",
+        410 => "Expired",
+        429 => "TooManyRequests",
+        500 => "InternalError",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        _ => "",
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "not now", "reason": reason, "code": status,
+    })
+    .to_string();
+    let again = if status == 429 {
+        "Retry-After: 1\r\n"
+    } else {
+        ""
+    };
+    format!(
+        "HTTP/1.1 {status} No\r\nContent-Type: application/json\r\n{again}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn wait_for_the_test(sender: &SyncSender<SyncSender<()>>) {
