@@ -301,6 +301,14 @@ pub fn parameter(name: &str, text: &str) -> Value {
     json!({"name": name, "string": text})
 }
 
+/// The reference to the parent of a span of Jaeger's, which shows links beside it.
+pub fn parent(span: &Value) -> Option<&Value> {
+    let references = span["references"].as_array()?;
+    references
+        .iter()
+        .find(|reference| reference["refType"] == "CHILD_OF")
+}
+
 /// Copies a folder with all that is in it.
 ///
 /// # Panics

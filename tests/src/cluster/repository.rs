@@ -143,6 +143,12 @@ impl Repository {
         branches.map(str::to_owned).collect()
     }
 
+    /// The commits of a branch of the server that `main` does not have, the newest first.
+    pub fn commits(&self, branch: &str) -> Vec<String> {
+        let listed = crate::git(&self.bare, &["rev-list", branch, "^main"]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
     /// A file as it is on a branch of the server.
     ///
     /// # Panics

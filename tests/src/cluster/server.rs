@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::Cluster;
 
-/// The process of one of the cluster's servers, such as `kube-apiserver` or `kubelet`.
+/// The process of one of the cluster's servers, such as `kube-apiserver`, `kubelet`, or one of Argo CD's.
 ///
 /// The other tests of a program need it too: who stops it takes turns with them.
 #[derive(Debug)]
@@ -14,12 +14,14 @@ pub struct Server {
     pid: u32,
     program: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<String>,
     init: String,
     log: PathBuf,
 }
 
 impl Cluster {
-    /// The server whose program has this name.
+    /// The server whose program has this name. Argo CD's are one program: each is known by the name that it
+    /// is told by a variable, such as `argocd-application-controller`.
     ///
     /// # Panics
     /// When not exactly one of them runs in the rig.
@@ -40,20 +42,24 @@ impl Cluster {
             let Ok(path) = fs::read_link(process.join("exe")) else {
                 continue;
             };
-            if path.file_name().is_none_or(|name| name != program)
-                || fs::read_link(process.join("ns/pid")).ok() != namespace
-            {
+            if fs::read_link(process.join("ns/pid")).ok() != namespace {
                 continue;
             }
-            let line = fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+            let texts = |file: &str| -> Vec<String> {
+                let text = fs::read_to_string(process.join(file)).unwrap_or_default();
+                text.split_terminator('\0').map(str::to_owned).collect()
+            };
+            let environment = texts("environ");
+            let told = format!("ARGOCD_BINARY_NAME={program}");
+            let is_named = path.file_name().is_some_and(|name| name == program);
+            if !is_named && !environment.contains(&told) {
+                continue;
+            }
             found.push(Server {
                 pid,
                 program: path,
-                arguments: line
-                    .split_terminator('\0')
-                    .skip(1)
-                    .map(str::to_owned)
-                    .collect(),
+                arguments: texts("cmdline").into_iter().skip(1).collect(),
+                environment,
                 init: init.to_owned(),
                 log: rig.join(format!("logs/{program}-again.log")),
             });
@@ -93,13 +99,23 @@ impl Server {
     /// # Panics
     /// When the rig's namespaces are gone.
     pub fn start_again(&self) {
+        self.start_again_with(&[]);
+    }
+
+    /// The same with other variables, `NAME=VALUE`, for as long as this process lives.
+    ///
+    /// # Panics
+    /// When the rig's namespaces are gone.
+    pub fn start_again_with(&self, variables: &[&str]) {
         let started = fs::File::create(&self.log).and_then(|log| {
             // In a session of its own: it outlives the test, as the one before it did. A child of the box's
             // first process: `nsenter` would stop with it and hold the box.
             Command::new("nsenter")
                 .args(["--target", &self.init])
                 .args(["--net", "--mount", "--pid", "--uts", "--ipc", "--"])
-                .args(["setsid", "--fork"])
+                .args(["setsid", "--fork", "env", "--ignore-environment"])
+                .args(&self.environment)
+                .args(variables)
                 .arg(&self.program)
                 .args(&self.arguments)
                 .stdin(Stdio::null())

@@ -171,22 +171,6 @@ struct Moment {
     tasks: [usize; 2],
 }
 
-fn has_begun(shop: &Shop, name: &str) {
-    shop.wait_for_ledger(name, |ledger| {
-        let phases = ledger["deliveries"][0]["attempts"][0]["phases"].as_array();
-        let mut phases = phases.into_iter().flatten();
-        phases.any(|phase| phase["phase"] == name && phase["items"][0].is_object())
-    });
-}
-
-fn is_applied(shop: &Shop) {
-    let namespace = shop.namespace.name();
-    shop.cluster
-        .wait(namespace, "deployment", "web", "applied", |deployment| {
-            deployment["metadata"]["uid"].is_string()
-        });
-}
-
 #[test]
 fn a_terminated_operation_stops_its_tasks_and_the_next_sync_delivers() {
     let Some(cluster) = Cluster::require("terminating operations") else {
@@ -198,7 +182,7 @@ fn a_terminated_operation_stops_its_tasks_and_the_next_sync_delivers() {
                 before: RUNS_ON,
                 ..WELL
             },
-            reached: |shop| has_begun(shop, "AppPreDeployTasks"),
+            reached: |shop| shop.wait_for_phase("AppPreDeployTasks"),
             tasks: [1, 0],
         },
         Moment {
@@ -206,7 +190,7 @@ fn a_terminated_operation_stops_its_tasks_and_the_next_sync_delivers() {
                 ready_after: "10m",
                 ..WELL
             },
-            reached: is_applied,
+            reached: Shop::wait_until_applied,
             tasks: [1, 0],
         },
         Moment {
@@ -214,7 +198,7 @@ fn a_terminated_operation_stops_its_tasks_and_the_next_sync_delivers() {
                 after: RUNS_ON,
                 ..WELL
             },
-            reached: |shop| has_begun(shop, "AppPostDeployTasks"),
+            reached: |shop| shop.wait_for_phase("AppPostDeployTasks"),
             tasks: [1, 1],
         },
     ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stagelink_tests::cluster::{Application, Cluster, Ended, Repository, parameter};
+use stagelink_tests::cluster::{Application, Cluster, Ended, Repository, parameter, parent};
 use stagelink_tests::{repository, wait_until};
 
 /// Where pods send spans to.
@@ -105,14 +105,6 @@ fn spans(cluster: &Cluster, trace: &str) -> BTreeMap<String, Value> {
         has_root
     });
     found
-}
-
-/// The reference to a span's parent; Jaeger shows links beside it.
-fn parent(span: &Value) -> Option<&Value> {
-    let references = span["references"].as_array()?;
-    references
-        .iter()
-        .find(|reference| reference["refType"] == "CHILD_OF")
 }
 
 #[test]

@@ -12,6 +12,25 @@ metadata:
 spec:
   preDeploymentTasks: [before]
   postDeploymentTasks: [after]
+  {{- if .Values.promotes }}
+  promotionTasks: [promote]
+  {{- end }}
+---
+apiVersion: lifecycle.keptn.sh/v1
+kind: KeptnTaskDefinition
+metadata:
+  name: promote
+spec:
+  container:
+    name: promote
+    image: ghcr.io/stagelink/stagelink-task:1.0.0
+    args:
+      - promote
+      - --to-stage=prod
+      - --from-file=app/values.yaml
+      - --to-file=prod/values.yaml
+      - --key=version
+      - --trace-parent-key=traceParent
 {{- range $name := list "before" "after" }}
 ---
 apiVersion: lifecycle.keptn.sh/v1
@@ -19,7 +38,7 @@ kind: KeptnTaskDefinition
 metadata:
   name: {{ $name }}
 spec:
-  retries: 0
+  retries: {{ $.Values.retries }}
   timeout: 5m
   container:
     name: task
@@ -75,6 +94,10 @@ pub(crate) struct Values {
     pub(crate) ready_after: &'static str,
     /// A Secret that both tasks need.
     pub(crate) secret: Option<&'static str>,
+    /// How often each task is tried again.
+    pub(crate) retries: u32,
+    /// Whether the version is proposed to the next stage.
+    pub(crate) promotes: bool,
 }
 
 /// All goes well.
@@ -84,6 +107,8 @@ pub(crate) const WELL: Values = Values {
     after: PASSES,
     ready_after: "0s",
     secret: None,
+    retries: 0,
+    promotes: false,
 };
 
 /// A repository with the chart in the folder `app`.
@@ -94,6 +119,7 @@ pub(crate) fn repository(cluster: &Cluster, values: &Values) -> Repository {
         "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
     );
     repository.write("app/templates/all.yaml", &CHART.replace("@PROBE@", PROBE));
+    repository.write("prod/values.yaml", "version: v0\ntraceParent: \"\"\n");
     commit(&repository, values);
     repository
 }
@@ -106,6 +132,8 @@ pub(crate) fn commit(repository: &Repository, values: &Values) -> String {
         "after": values.after,
         "readyAfter": values.ready_after,
         "secret": values.secret,
+        "retries": values.retries,
+        "promotes": values.promotes,
     });
     repository.write("app/values.yaml", &content.to_string());
     repository.push(values.version)
@@ -181,6 +209,24 @@ impl Shop {
             .wait(self.namespace.name(), "configmap", &name, what, |map| {
                 let ledger = map["data"]["ledger.json"].as_str().unwrap_or_default();
                 serde_json::from_str(ledger).is_ok_and(|ledger| wanted(&ledger))
+            });
+    }
+
+    /// Waits until the first delivery has a task in a phase.
+    pub(crate) fn wait_for_phase(&self, name: &str) {
+        self.wait_for_ledger(name, |ledger| {
+            let phases = ledger["deliveries"][0]["attempts"][0]["phases"].as_array();
+            let mut phases = phases.into_iter().flatten();
+            phases.any(|phase| phase["phase"] == name && phase["items"][0].is_object())
+        });
+    }
+
+    /// Waits until the Deployment is there.
+    pub(crate) fn wait_until_applied(&self) {
+        let namespace = self.namespace.name();
+        self.cluster
+            .wait(namespace, "deployment", "web", "applied", |deployment| {
+                deployment["metadata"]["uid"].is_string()
             });
     }
 
