@@ -667,6 +667,7 @@ fn hooks_may_only_do_what_tasks_need() {
             {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]},
             {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["other", "token"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         ])
     );
 }

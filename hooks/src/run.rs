@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::engine::{Engine, EngineError, Hook, HookEnd, HookIdentity, Options};
-use stagelink_delivery::ports::SystemClock;
+use stagelink_delivery::ports::{EventSender, NoEvents, SystemClock};
 use stagelink_http::Resolve;
 use stagelink_metrics::{Metrics, Settings};
 use stagelink_plan::{Plan, PlanError};
@@ -24,6 +25,9 @@ use crate::surroundings::{Surroundings, SurroundingsError};
 /// Exit code of a hook that was asked to stop, as of any program that SIGTERM ends: its Job starts it
 /// again, which it would not after a verdict.
 const TERMINATED: u8 = 128 + 15;
+
+/// How long the last events are waited for.
+const EVENTS: Duration = Duration::from_secs(2);
 
 /// Why a hook could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +159,10 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         workloads: surroundings.workloads.as_ref(),
         clock: &SystemClock,
         observer: &Lines,
+        events: match &surroundings.events {
+            Some(events) => events as &dyn EventSender,
+            None => &NoEvents,
+        },
         options: &options,
     };
     let operation = Operation::of(&arguments.operation);
@@ -182,6 +190,11 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         if let (Ok(end), Some(HookKind::Job)) = (&end, arguments.hook_kind) {
             let trace_url = arguments.trace_url.as_ref();
             link(cluster, &arguments.operation, end, trace_url).await;
+        }
+        if let Some(events) = surroundings.events
+            && let Err(lost) = events.finish(EVENTS).await
+        {
+            Lines.line(&format!("warning: {lost}"));
         }
         Lines.line(&cluster.calls().to_string());
     }

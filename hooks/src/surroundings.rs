@@ -9,7 +9,7 @@ use stagelink_delivery::ports::{
 };
 use stagelink_http::Resolve;
 use stagelink_kubernetes::{
-    Cluster, ClusterDefinitions, ClusterSecrets, ClusterTasks, ClusterTasksSettings,
+    Cluster, ClusterDefinitions, ClusterEvents, ClusterSecrets, ClusterTasks, ClusterTasksSettings,
     ClusterWorkloads, ConnectError, LedgerConfigMap,
 };
 use stagelink_local::{LedgerFile, LocalTasks, LocalTasksSettings, SecretFolder, WorkloadFile};
@@ -29,6 +29,8 @@ pub(crate) struct Surroundings {
     pub(crate) definitions: Arc<dyn Definitions>,
     /// The cluster, if there is one.
     pub(crate) cluster: Option<Cluster>,
+    /// Its events, if it knows this hook.
+    pub(crate) events: Option<ClusterEvents>,
 }
 
 /// Why a hook has nothing to work with.
@@ -85,6 +87,7 @@ impl Surroundings {
             secrets: Arc::new(secrets),
             definitions: Arc::new(NoDefinitions),
             cluster: None,
+            events: None,
         })
     }
 
@@ -122,6 +125,7 @@ impl Surroundings {
             secrets: Arc::new(ClusterSecrets::new(cluster)),
             definitions: Arc::new(ClusterDefinitions::new(cluster)),
             cluster: Some(cluster.clone()),
+            events: owner(arguments).map(|hook| ClusterEvents::new(cluster, hook)),
         }
     }
 }

@@ -205,6 +205,26 @@ impl Cluster {
         }
     }
 
+    /// What Argo CD shows under "Events" of a resource of an Application in its own namespace; the resource as
+    /// the cluster has it.
+    ///
+    /// # Panics
+    /// When Argo CD says that the resource is not the Application's.
+    pub fn argocd_events(&self, application: &str, resource: &Value) -> Vec<Value> {
+        let field = |name: &str| resource["metadata"][name].as_str().unwrap_or_default();
+        let (name, namespace, uid) = (field("name"), field("namespace"), field("uid"));
+        let path = format!(
+            "/api/v1/applications/{application}/events?resourceName={name}&resourceNamespace={namespace}&resourceUID={uid}"
+        );
+        match http_get(self.address("RIG_ARGOCD"), &path) {
+            Some(mut found) => match found["items"].take() {
+                Value::Array(events) => events,
+                _ => Vec::new(),
+            },
+            None => unreachable!("Argo CD shows no events of {name} in {application}"),
+        }
+    }
+
     /// All spans of one trace in Jaeger, in its own JSON; none if it does not know the trace.
     pub fn jaeger_trace(&self, trace: &str) -> Vec<Value> {
         let found = http_get(self.address("RIG_JAEGER"), &format!("/api/traces/{trace}"));

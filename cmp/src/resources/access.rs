@@ -26,6 +26,10 @@ pub(super) fn build(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Va
         .entry(plan.namespace.as_str())
         .or_default()
         .extend(home_rules(plan, names, options));
+    for rules in rules.values_mut() {
+        // What happens is told at the hook and at the workloads. Kubernetes cannot restrict creation by name.
+        rules.push(rule("", &["events"], &["create"], &[]));
+    }
     for (namespace, rules) in rules {
         resources.push(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",

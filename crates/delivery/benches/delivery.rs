@@ -13,8 +13,8 @@ use stagelink_delivery::engine::{Engine, Hook, HookIdentity, Options, Unobserved
 use stagelink_delivery::identity::LedgerId;
 use stagelink_delivery::ledger::{ItemReport, Ledger};
 use stagelink_delivery::ports::{
-    EvaluationRequest, Evaluator, ItemEnd, LedgerStore, StoreError, StoreVersion, SystemClock,
-    TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
+    EvaluationRequest, Evaluator, ItemEnd, LedgerStore, NoEvents, StoreError, StoreVersion,
+    SystemClock, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
 use stagelink_plan::{Plan, Workload};
 use tokio_util::sync::CancellationToken;
@@ -107,6 +107,7 @@ fn delivery(criterion: &mut Criterion) {
                     workloads: &world,
                     clock: &SystemClock,
                     observer: &Unobserved,
+                    events: &NoEvents,
                     options: &options,
                 };
                 let cancel = CancellationToken::new();

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod engine;
+pub mod event;
 pub mod identity;
 pub mod ledger;
 pub mod ports;
@@ -28,6 +29,6 @@ mod outcome;
 mod phase;
 mod secrets;
 
-pub use name::resource_name;
+pub use name::{app_version_name, resource_name, workload_name, workload_version_name};
 pub use outcome::Outcome;
 pub use phase::{CheckType, Phase, State};

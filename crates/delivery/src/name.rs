@@ -1,4 +1,7 @@
-//! Names of tasks and evaluations, as Keptn makes them (`lifecycle-operator/common/common.go`).
+//! Names of Keptn's resources, as Keptn makes them (`lifecycle-operator/common/common.go`). Its spans and
+//! events have them too.
+
+use sha2::{Digest as _, Sha256};
 
 /// A Kubernetes name may have this many bytes.
 const MAXIMUM: usize = 253;
@@ -33,9 +36,39 @@ pub fn resource_name(parts: &[&str]) -> String {
     parts.join("-").to_lowercase().replace('_', "-")
 }
 
+/// Name of the KeptnAppVersion, `<app>-<version>-<hash8>`. Keptn hashes the app's generation; here
+/// the number of the delivery stands for it, which counts the same changes.
+pub fn app_version_name(app: &str, version: &str, delivery: u64) -> String {
+    let hash = Sha256::digest(delivery.to_string());
+    let hash: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    resource_name(&[app, version, &hash])
+}
+
+/// Name of the KeptnWorkload, `<app>-<workload>`.
+pub fn workload_name(app: &str, workload: &str) -> String {
+    resource_name(&[app, workload])
+}
+
+/// Name of the KeptnWorkloadVersion, `<app>-<workload>-<version>`.
+pub fn workload_version_name(app: &str, workload: &str, version: &str) -> String {
+    resource_name(&[app, workload, version])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_versions_are_keptns() {
+        // Keptn's own example; the first generation has the hash 6b86b273.
+        assert_eq!(
+            app_version_name("podtato-head", "v0.3.0", 1),
+            "podtato-head-v0.3.0-6b86b273"
+        );
+        assert_eq!(app_version_name("a", "b", 2), "a-b-d4735e3a");
+        assert_eq!(workload_name("My_App", "web"), "my-app-web");
+        assert_eq!(workload_version_name("app", "web", "V1"), "app-web-v1");
+    }
 
     #[test]
     fn names_are_keptns() {

@@ -11,6 +11,7 @@ use stagelink_plan::{Plan, TraceParent, Workload};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::definitions::{Definition, DefinitionError, Definitions, NoDefinitions};
+use crate::event::DeliveryEvent;
 use crate::ledger::{ItemReport, Ledger, WorkloadRevision};
 pub use crate::secrets::{NoSecrets, SecretError, SecretKey, SecretValue, Secrets};
 use crate::{CheckType, Outcome};
@@ -244,6 +245,23 @@ pub struct WorkloadEnd {
     pub reason: Option<String>,
     /// What it was then, if that is known.
     pub revision: Option<WorkloadRevision>,
+}
+
+/// Tells of what happens where the stage lives, for example with events of its cluster.
+///
+/// It neither waits nor fails: what it cannot tell is lost, and the delivery goes on. A hook that was
+/// killed and runs again tells some things again, which are the same by span and reason.
+pub trait EventSender: Send + Sync {
+    /// Takes an event, to be told as soon as can be.
+    fn send(&self, event: DeliveryEvent);
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEvents;
+
+impl EventSender for NoEvents {
+    fn send(&self, _: DeliveryEvent) {}
 }
 
 /// Tells the time.

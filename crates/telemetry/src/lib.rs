@@ -19,7 +19,6 @@ pub mod conventions;
 
 mod export;
 mod file;
-mod names;
 mod otlp;
 mod otlp_json;
 mod reader;

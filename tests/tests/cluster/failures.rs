@@ -151,6 +151,37 @@ impl Seen {
         assert!(alone.is_empty(), "{alone:?}");
     }
 
+    /// Reason, type and message of our events that Argo CD shows of a resource, in the order of the reasons.
+    fn events(&self, kind: &str, name: &str) -> Vec<(String, String, String)> {
+        let resource = self.cluster.get(self.namespace.name(), kind, name);
+        let resource = resource.unwrap_or_else(|| panic!("{kind} {name} is not there"));
+        let events = self
+            .cluster
+            .argocd_events(self.application.name(), &resource);
+        let ours = events
+            .iter()
+            .filter(|event| event["source"]["component"] == "stagelink");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut events: Vec<_> = ours
+            .map(|event| {
+                (
+                    text(&event["reason"]),
+                    text(&event["type"]),
+                    text(&event["message"]),
+                )
+            })
+            .collect();
+        events.sort();
+        events
+    }
+
+    /// The same of a hook.
+    fn hook_events(&self, hook: &str) -> Vec<(String, String, String)> {
+        let hook = self.ended.hook(hook).expect("the hook ran");
+        let kind = hook["kind"].as_str().unwrap_or_default().to_lowercase();
+        self.events(&kind, hook["name"].as_str().unwrap_or_default())
+    }
+
     fn deployed(&self) -> bool {
         let namespace = self.namespace.name();
         self.cluster.get(namespace, "deployment", "web").is_some()
@@ -166,6 +197,45 @@ fn tasks_around_a_deployment_run_as_jobs_once_each() {
     assert_eq!(seen.ran(), ["before", "after"]);
     let attempt = seen.attempt();
     assert_eq!(attempt["outcome"], "pass", "{attempt:#}");
+
+    // Argo CD shows what happened as events with Keptn's reasons, each once: of the app at the hooks, of the
+    // workload at the Deployment.
+    let reasons = |events: &[(String, String, String)]| -> Vec<String> {
+        assert!(events.iter().all(|event| event.1 == "Normal"), "{events:?}");
+        events.iter().map(|event| event.0.clone()).collect()
+    };
+    let before = seen.hook_events("PreSync");
+    let expected = [
+        "AppDeployStarted",
+        "AppPreDeployTasksFinished",
+        "AppPreDeployTasksStarted",
+    ];
+    assert_eq!(reasons(&before), expected);
+    assert!(
+        before[2]
+            .2
+            .starts_with("App Pre-Deployment Tasks: has started / Namespace: "),
+        "{before:?}"
+    );
+    let after = seen.hook_events("PostSync");
+    let expected = [
+        "AppCompletedFinished",
+        "AppDeployFinished",
+        "AppPostDeployTasksFinished",
+        "AppPostDeployTasksStarted",
+    ];
+    assert_eq!(reasons(&after), expected);
+    let workload = seen.events("deployment", "web");
+    let expected = [
+        "WorkloadCompletedFinished",
+        "WorkloadDeployFinished",
+        "WorkloadDeployStarted",
+    ];
+    assert_eq!(reasons(&workload), expected);
+    assert!(
+        workload[1].2.ends_with("Name: shop-web-v1, Version: v1"),
+        "{workload:?}"
+    );
 }
 
 #[test]
@@ -190,6 +260,24 @@ fn a_failed_task_before_the_deployment_keeps_it_from_happening() {
     let task = &attempt["phases"][0]["items"][0];
     assert_eq!(task["outcome"], "fail", "{attempt:#}");
     assert!(task.to_string().contains("before has ended"), "{task:#}");
+
+    // The hook's events say why, too.
+    let warnings = seen.hook_events("PreSync");
+    let warnings: Vec<_> = warnings
+        .iter()
+        .filter(|event| event.1 == "Warning")
+        .collect();
+    let reasons: Vec<&str> = warnings.iter().map(|event| event.0.as_str()).collect();
+    let expected = [
+        "AppCompletedFailed",
+        "AppPreDeployTasksFailed",
+        "ReconcileTaskFailed",
+    ];
+    assert_eq!(reasons, expected);
+    for (_, _, message) in warnings {
+        let why = "the container ended with exit code 3: before has ended";
+        assert!(message.contains(why), "{message}");
+    }
 }
 
 #[test]

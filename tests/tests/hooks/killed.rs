@@ -104,6 +104,21 @@ pub(crate) fn check(application: &Application, fault: &impl Debug) {
     }
     assert_eq!(pods.into_values().collect::<Vec<_>>(), [1, 1], "{fault:?}");
 
+    // Nothing is told twice, whichever hook told it. What was being written when a hook died may be missing.
+    let events = list("events");
+    let mut told: Vec<(String, &str)> = events
+        .iter()
+        .filter(|event| event["source"]["component"] == "stagelink")
+        .map(|event| {
+            let span = &event["metadata"]["annotations"]["traceparent"];
+            (span.to_string(), event["reason"].as_str().unwrap())
+        })
+        .collect();
+    told.sort();
+    let count = told.len();
+    told.dedup();
+    assert_eq!(told.len(), count, "{fault:?}: {events:?}");
+
     let spans = spans(&application.spans_file());
     let roots = spans.iter().filter(|span| is_root(span)).count();
     assert_eq!(roots, 1, "{fault:?}: {spans:?}");

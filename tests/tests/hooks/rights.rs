@@ -120,18 +120,22 @@ fn a_delivery_passes_with_just_the_rights_that_its_plan_needs() {
             "{call} is not allowed, and yet was done"
         );
     }
-    let unused: Vec<&str> = unused.iter().map(String::as_str).collect();
+    // On a busy machine a task is slow to begin, so that its events are looked at, and the workload is healthy
+    // before the hook looks, so that it is not watched.
+    let by_chance = ["list events", "watch events", "watch deployments"];
+    let unused: Vec<&str> = unused
+        .iter()
+        .map(String::as_str)
+        .filter(|call| !by_chance.contains(call))
+        .collect();
     assert_eq!(
         unused,
         [
             "create configmaps",
             "delete jobs",
-            "get deployments",
             "get jobs",
             "get pods/log",
             "get secrets",
-            "list events",
-            "watch events",
         ]
     );
     for (verb, what) in [
@@ -148,6 +152,9 @@ fn a_delivery_passes_with_just_the_rights_that_its_plan_needs() {
         ("create", "pods/exec"),
         ("delete", "pods"),
         ("patch", "jobs"),
+        ("get", "events"),
+        ("patch", "events"),
+        ("delete", "events"),
         ("get", "roles"),
         ("impersonate", "users"),
         ("get", "nodes"),
@@ -162,6 +169,48 @@ fn a_delivery_passes_with_just_the_rights_that_its_plan_needs() {
     ] {
         assert!(application.may(verb, what), "{verb} {what}");
     }
+}
+
+#[test]
+fn a_delivery_passes_without_the_right_to_tell_of_it() {
+    let Some(application) = application("hooks that may not write events") else {
+        return;
+    };
+    let sync = application.sync(
+        json!([{"name": "keptn-resources", "string": "omit"}]),
+        jiff::Timestamp::now().as_second(),
+    );
+    assert!(application.may("create", "events"));
+    let role = application.get("role", "shop-dev-stagelink");
+    let rules = role["rules"].as_array().unwrap();
+    let is_told = |rule: &&Value| rule["resources"] == json!(["events"]);
+    let index = rules.iter().position(|rule| is_told(&rule)).unwrap();
+    let patch = json!([{"op": "remove", "path": format!("/rules/{index}")}]).to_string();
+    let patch = [
+        "patch",
+        "role",
+        "shop-dev-stagelink",
+        "--type=json",
+        "-p",
+        &patch,
+    ];
+    application.kubectl(&patch, None);
+    wait_until("the hooks may not write events any more", || {
+        !application.may("create", "events")
+    });
+
+    let before = sync.hook("PreSync");
+    assert!(before.status.success(), "{}", stderr(&before));
+    let text = stderr(&before);
+    let warnings: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("warning: "))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{text}");
+    let why = "warning: 3 of 3 events were not written: events is forbidden: ";
+    assert!(warnings[0].starts_with(why), "{text}");
+    // It asked once.
+    assert!(text.contains(" create events 1,"), "{text}");
 }
 
 #[test]
@@ -182,14 +231,18 @@ fn what_fails_is_said_in_the_last_line() {
     let failed = sync.hook("PreSync");
     assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
     let text = stderr(&failed);
-    let last = text.lines().last().unwrap();
+    let last = text.lines().last().unwrap().to_owned();
     assert!(
         last.starts_with("PreSync: fail, delivery 1 attempt 1: check: "),
         "{last}"
     );
     let closed = sync.hook("SyncFail");
     assert_eq!(closed.status.code(), Some(1), "{}", stderr(&closed));
-    assert!(!text.contains("s3cret") && !application.ledger().to_string().contains("s3cret"));
+    let events = application.kubectl(&["get", "events", "-o", "json"], None);
+    assert!(events.contains("ReconcileTaskFailed"), "{events}");
+    for told in [text, application.ledger().to_string(), events] {
+        assert!(!told.contains("s3cret"), "{told}");
+    }
 
     // Something else failed the sync, and nothing was applied.
     let sync = application.sync(values("{}"), start + 30);

@@ -5,6 +5,7 @@
 
 mod between;
 mod decide;
+mod events;
 mod journal;
 mod phase;
 mod run;
@@ -16,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use crate::ports::{
-    Clock, Evaluator, LedgerStore, StoreError, StoreVersion, TaskRunner, WorkloadWatcher,
+    Clock, Evaluator, EventSender, LedgerStore, StoreError, StoreVersion, TaskRunner,
+    WorkloadWatcher,
 };
 use crate::{Outcome, Phase};
 use stagelink_plan::Plan;
@@ -147,6 +149,8 @@ pub struct Engine<'a> {
     pub clock: &'a dyn Clock,
     /// Told what happens.
     pub observer: &'a dyn Observer,
+    /// Tells of it where the stage lives.
+    pub events: &'a dyn EventSender,
     /// What the user asked for.
     pub options: &'a Options,
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::EngineError;
 use super::run::{Run, Scope, Verdict, definitions};
+use crate::identity::SpanPath;
 use crate::ledger::{Attempt, ItemRecord, ItemReport};
 use crate::name::item_name;
 use crate::ports::{EvaluationRequest, ItemEnd, KeptnContext, TaskRequest};
@@ -35,15 +36,18 @@ impl Run<'_> {
         found.flatten()
     }
 
-    /// Begins a phase. It is saved with what comes next.
-    pub(super) fn note_start(&self, scope: Scope<'_>, phase: Phase) -> Result<(), EngineError> {
+    /// Begins a phase; true if nobody had. It is saved with what comes next.
+    pub(super) fn note_start(&self, scope: Scope<'_>, phase: Phase) -> Result<bool, EngineError> {
         let now = self.engine.clock.now();
         self.journal.note(|attempt| {
             let start = self.start_of(phase, attempt, now);
-            if let Some(record) = scope.record(attempt, phase) {
-                record.started_at.get_or_insert(start);
-                record.state = State::Progressing;
-            }
+            let Some(record) = scope.record(attempt, phase) else {
+                return false;
+            };
+            record.state = State::Progressing;
+            let is_new = record.started_at.is_none();
+            record.started_at.get_or_insert(start);
+            is_new
         })
     }
 
@@ -70,16 +74,17 @@ impl Run<'_> {
             outcome = Outcome::Warn;
         }
         let now = self.engine.clock.now();
-        self.journal.note(|attempt| {
+        let is_empty = self.journal.note(|attempt| {
             let start = self.start_of(phase, attempt, now);
             let Some(record) = scope.record(attempt, phase) else {
-                return;
+                return true;
             };
             record.started_at.get_or_insert(start);
-            let is_empty = is_before_deployment(phase) && record.items.is_empty();
+            let is_empty = phase.check_type().is_some() && record.items.is_empty();
+            let took_no_time = is_empty && is_before_deployment(phase);
             record
                 .ended_at
-                .get_or_insert(if is_empty { start } else { now });
+                .get_or_insert(if took_no_time { start } else { now });
             record.outcome = Some(outcome);
             record.reason.clone_from(&reason);
             record.state = match outcome {
@@ -87,11 +92,16 @@ impl Run<'_> {
                 Outcome::Warn => State::Warning,
                 _ => State::Failed,
             };
+            is_empty
         })?;
         self.engine
             .observer
             .phase_ended(phase, scope.workload_name(), outcome);
-        Ok((outcome, reason))
+        let verdict = (outcome, reason);
+        if !is_empty {
+            self.tell_end(scope, phase, &verdict);
+        }
+        Ok(verdict)
     }
 
     /// Runs the tasks or evaluations of a phase in parallel; the first failure decides.
@@ -114,6 +124,7 @@ impl Run<'_> {
         self.engine
             .observer
             .phase_started(phase, scope.workload_name());
+        self.tell_start(scope, phase);
         let (items, known) = self.start_items(scope, phase, definitions).await?;
         let verdict = self.items(scope, phase, items, known).await?;
         self.end_phase(scope, phase, &verdict)
@@ -233,19 +244,22 @@ impl Run<'_> {
             return Err(EngineError::Interrupted);
         }
         let now = self.engine.clock.now();
-        self.journal
+        let record = self
+            .journal
             .change(|attempt| {
-                let record = scope.record(attempt, phase);
-                if let Some(record) = record.and_then(|record| record.items.get_mut(index)) {
-                    record.outcome = Some(end.outcome);
-                    record.ended_at = Some(now);
-                    record.report = end.report.clone();
-                }
+                let record = scope.record(attempt, phase)?.items.get_mut(index)?;
+                record.outcome = Some(end.outcome);
+                record.ended_at = Some(now);
+                record.report = end.report.clone();
+                Some(record.clone())
             })
             .await?;
         self.engine
             .observer
             .item_ended(&item.name, end.outcome, &end.report.message);
+        if let Some(record) = record {
+            self.tell_item(scope, phase, (index, &record));
+        }
         Ok((index, end))
     }
 
@@ -320,6 +334,16 @@ impl Run<'_> {
         });
         reports.unwrap_or_default()
     }
+}
+
+/// Where the span of an item stands.
+pub(super) fn item_path(
+    scope: Scope<'_>,
+    phase: Phase,
+    index: usize,
+    item: &ItemRecord,
+) -> SpanPath {
+    scope.path(phase).item(index, &item.definition)
 }
 
 pub(super) fn is_before_deployment(phase: Phase) -> bool {

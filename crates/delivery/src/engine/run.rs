@@ -180,8 +180,12 @@ impl Run<'_> {
                     record.reason = Some(reason.clone());
                 })
                 .await?;
-            if end.outcome >= verdict.0 {
-                verdict = (end.outcome, Some(reason));
+            let failed = (end.outcome, Some(reason));
+            let scope = Scope(Some(workload));
+            self.tell_end(scope, Phase::WorkloadDeploy, &failed);
+            self.tell_completed(scope, &failed);
+            if failed.0 >= verdict.0 {
+                verdict = failed;
             }
         }
         let scope = Scope(None);
@@ -230,6 +234,7 @@ impl Run<'_> {
                 let scope = Scope(Some(workload));
                 verdict = worse(verdict, self.phase(scope, phase, &workload.phases).await?);
                 if !verdict.0.goes_on() {
+                    self.tell_completed(scope, &verdict);
                     break;
                 }
             }
@@ -294,6 +299,7 @@ impl Run<'_> {
             }
             verdict = worse(verdict, self.phase(scope, phase, &workload.phases).await?);
         }
+        self.tell_completed(scope, &verdict);
         Ok(verdict)
     }
 
@@ -304,6 +310,7 @@ impl Run<'_> {
             .observer
             .phase_started(phase, Some(&workload.name));
         self.note_start(scope, phase)?;
+        self.tell_start(scope, phase);
         self.journal.flush().await?;
         let end = self
             .engine
@@ -340,7 +347,10 @@ impl Run<'_> {
 
     fn start_deployment(&self) -> Result<(), EngineError> {
         if self.completed(Scope(None), Phase::AppDeploy).is_none() {
-            self.note_start(Scope(None), Phase::AppDeploy)?;
+            let app = Scope(None);
+            if self.note_start(app, Phase::AppDeploy)? {
+                self.tell_start(app, Phase::AppDeploy);
+            }
         }
         Ok(())
     }
@@ -362,7 +372,9 @@ impl Run<'_> {
                     }
                 }
             })
-            .await
+            .await?;
+        self.tell_completed(Scope(None), verdict);
+        Ok(())
     }
 }
 

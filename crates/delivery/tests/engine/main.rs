@@ -10,6 +10,7 @@
 
 mod attempts;
 mod between;
+mod events;
 mod faults;
 mod history;
 mod phases;

@@ -11,11 +11,12 @@ use stagelink_delivery::Outcome;
 use stagelink_delivery::engine::{
     Engine, EngineError, Hook, HookEnd, HookIdentity, Options, Unobserved,
 };
+use stagelink_delivery::event::DeliveryEvent;
 use stagelink_delivery::identity::LedgerId;
 use stagelink_delivery::ledger::{ItemReport, Ledger};
 use stagelink_delivery::ports::{
-    Clock, EvaluationRequest, Evaluator, Found, ItemEnd, LedgerStore, StoreError, StoreVersion,
-    TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
+    Clock, EvaluationRequest, Evaluator, EventSender, Found, ItemEnd, LedgerStore, StoreError,
+    StoreVersion, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
 use stagelink_plan::{Plan, Workload};
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) deployment: Mutex<Option<(Timestamp, Timestamp)>>,
     /// What workloads are, by the name of the resource; unknown if it is not named.
     pub(crate) found: Mutex<BTreeMap<String, Found>>,
+    /// What was told, in order.
+    pub(crate) events: Mutex<Vec<DeliveryEvent>>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -225,6 +228,12 @@ impl WorkloadWatcher for World {
     }
 }
 
+impl EventSender for World {
+    fn send(&self, event: DeliveryEvent) {
+        lock(&self.events).push(event);
+    }
+}
+
 impl Clock for World {
     fn now(&self) -> Timestamp {
         let mut time = lock(&self.time);
@@ -300,6 +309,7 @@ impl<'a> Call<'a> {
             workloads: self.world,
             clock: self.world,
             observer: &Unobserved,
+            events: self.world,
             options: &self.options,
         };
         let mut identity = identity(operation, hook, uid);

@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use self::health::{Health, health};
 use self::pods::{Trouble, trouble};
 use self::revision::revision;
-use self::view::{Kind, Times, View};
+pub(crate) use self::view::Kind;
+use self::view::{Times, View};
 use crate::{ApiError, Cluster};
 
 /// Pods that are looked at for what keeps a workload from being healthy.

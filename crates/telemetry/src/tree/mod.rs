@@ -20,10 +20,9 @@ use stagelink_delivery::identity::{AttemptId, SpanPath};
 use stagelink_delivery::ledger::{
     Attempt, Delivery, Ledger, PhaseRecord, Relation, WorkloadRecord,
 };
-use stagelink_delivery::{Outcome, Phase};
+use stagelink_delivery::{Outcome, Phase, app_version_name, workload_name, workload_version_name};
 
 use crate::conventions::{self as keys, result};
-use crate::names;
 use crate::span::{Attributes, Event, Kind, Link, Span, Status};
 use crate::vcs;
 
@@ -96,7 +95,7 @@ struct End<'a> {
 impl<'a> Tree<'a> {
     fn root(&mut self) {
         let attempt = self.attempt;
-        let name = names::app_version(
+        let name = app_version_name(
             &self.ledger.app,
             &self.delivery.app_version,
             self.delivery.number,
@@ -179,7 +178,7 @@ impl<'a> Tree<'a> {
         let Some(start) = starts.min() else {
             return;
         };
-        let name = names::workload_version(&self.ledger.app, &workload.name, &workload.version);
+        let name = workload_version_name(&self.ledger.app, &workload.name, &workload.version);
         // Until its app is deployed, more phases may follow.
         let over = deploy.ended_at.or(self.attempt.ended_at);
         let ends: Vec<End<'_>> = workload
@@ -226,7 +225,7 @@ impl<'a> Tree<'a> {
     }
 
     fn workload_attributes(&self, workload: &WorkloadRecord) -> Attributes {
-        let name = names::workload(&self.ledger.app, &workload.name);
+        let name = workload_name(&self.ledger.app, &workload.name);
         [
             (keys::APP_NAME, self.ledger.app.as_str()),
             (keys::WORKLOAD_NAME, &name),

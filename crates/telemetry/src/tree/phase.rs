@@ -1,12 +1,12 @@
 //! Spans of phases, and of the tasks and evaluations in them.
 
+use stagelink_delivery::event::{objective_failure, task_failure};
 use stagelink_delivery::identity::SpanPath;
 use stagelink_delivery::ledger::{ItemRecord, PhaseRecord};
-use stagelink_delivery::{Outcome, State};
+use stagelink_delivery::{Outcome, State, workload_name};
 
 use super::{End, Owner, Tree, clip, event, finish, status};
 use crate::conventions::{self as keys, result};
-use crate::names;
 use crate::span::{Attributes, Status};
 
 /// The reason of what was left open when its attempt was closed.
@@ -31,10 +31,7 @@ impl<'a> Tree<'a> {
             Owner::Workload(workload) => (
                 SpanPath::workload_phase(&workload.name, record.phase),
                 SpanPath::workload(&workload.name),
-                format!(
-                    "{}/{name}",
-                    names::workload(&self.ledger.app, &workload.name)
-                ),
+                format!("{}/{name}", workload_name(&self.ledger.app, &workload.name)),
                 self.workload_attributes(workload),
             ),
         };
@@ -101,7 +98,7 @@ impl<'a> Tree<'a> {
             Owner::App => (self.delivery.app_version.as_str(), String::new(), ""),
             Owner::Workload(workload) => (
                 "",
-                names::workload(&self.ledger.app, &workload.name),
+                workload_name(&self.ledger.app, &workload.name),
                 workload.version.as_str(),
             ),
         };
@@ -178,25 +175,11 @@ impl<'a> Tree<'a> {
         if let (Some(at), Status::Error(_)) = (end.at, &status) {
             if check.is_evaluation() {
                 events.extend(objectives.map(|objective| {
-                    event(
-                        at,
-                        format!(
-                            "evaluation of '{}' failed with value: '{}' and reason: '{}'",
-                            objective.metric,
-                            objective.value,
-                            clip(&objective.message)
-                        ),
-                    )
+                    let text = objective_failure(objective, &clip(&objective.message));
+                    event(at, text)
                 }));
             } else {
-                events.push(event(
-                    at,
-                    format!(
-                        "task '{}' failed with reason: '{}'",
-                        item.name,
-                        clip(message)
-                    ),
-                ));
+                events.push(event(at, task_failure(&item.name, &clip(message))));
             }
         }
         self.add(
