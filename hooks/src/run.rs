@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stagelink_delivery::Outcome;
 use stagelink_delivery::engine::{Engine, EngineError, Hook, HookEnd, HookIdentity, Options};
-use stagelink_delivery::ports::{EventSender, NoEvents, SystemClock};
+use stagelink_delivery::ports::{CallCounter, EventSender, NoCalls, NoEvents, SystemClock};
 use stagelink_http::Resolve;
 use stagelink_metrics::{Metrics, Settings};
 use stagelink_plan::{Plan, PlanError};
@@ -162,6 +162,10 @@ async fn hook_end(hook: Hook, arguments: &Arguments) -> Result<HookEnd, HookErro
         events: match &surroundings.events {
             Some(events) => events as &dyn EventSender,
             None => &NoEvents,
+        },
+        calls: match &surroundings.cluster {
+            Some(cluster) => cluster.calls() as &dyn CallCounter,
+            None => &NoCalls,
         },
         options: &options,
     };

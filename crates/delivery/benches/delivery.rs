@@ -13,8 +13,8 @@ use stagelink_delivery::engine::{Engine, Hook, HookIdentity, Options, Unobserved
 use stagelink_delivery::identity::LedgerId;
 use stagelink_delivery::ledger::{ItemReport, Ledger};
 use stagelink_delivery::ports::{
-    EvaluationRequest, Evaluator, ItemEnd, LedgerStore, NoEvents, StoreError, StoreVersion,
-    SystemClock, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
+    EvaluationRequest, Evaluator, ItemEnd, LedgerStore, NoCalls, NoEvents, StoreError,
+    StoreVersion, SystemClock, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
 use stagelink_plan::{Plan, Workload};
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,8 @@ impl WorkloadWatcher for Nothing {
             outcome: Outcome::Pass,
             started_at: None,
             ended_at: None,
+            replicas: None,
+            first_ready_at: None,
             reason: None,
             revision: None,
         }
@@ -108,6 +110,7 @@ fn delivery(criterion: &mut Criterion) {
                     clock: &SystemClock,
                     observer: &Unobserved,
                     events: &NoEvents,
+                    calls: &NoCalls,
                     options: &options,
                 };
                 let cancel = CancellationToken::new();

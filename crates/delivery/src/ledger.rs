@@ -89,6 +89,9 @@ pub struct Attempt {
     /// The workloads, in the plan's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<WorkloadRecord>,
+    /// By hook, requests to the cluster's API server until that hook noted its end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub api_calls: BTreeMap<String, u64>,
     /// By the name of an exporter: paths of the spans that it has taken. The root is sent last, so
     /// its path stands for all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -167,6 +170,12 @@ pub struct WorkloadRecord {
     /// What the attempt left, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<WorkloadRevision>,
+    /// Replicas that it is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// When the first replica of this version was ready, if that was in this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ready_at: Option<Timestamp>,
     /// The phases that were reached, in order.
     #[serde(default)]
     pub phases: Vec<PhaseRecord>,

@@ -241,10 +241,30 @@ pub struct WorkloadEnd {
     pub started_at: Option<Timestamp>,
     /// When it became healthy or was given up, if that is known.
     pub ended_at: Option<Timestamp>,
+    /// Replicas that it is to have, if that is known.
+    pub replicas: Option<u32>,
+    /// When the first replica of its version was ready, if that is known.
+    pub first_ready_at: Option<Timestamp>,
     /// In one line, why it is not a pass.
     pub reason: Option<String>,
     /// What it was then, if that is known.
     pub revision: Option<WorkloadRevision>,
+}
+
+/// Counts what a hook asks the API server of its cluster for.
+pub trait CallCounter: Send + Sync {
+    /// Requests so far, each try of a repeated one too.
+    fn calls(&self) -> u64;
+}
+
+/// There is no API server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoCalls;
+
+impl CallCounter for NoCalls {
+    fn calls(&self) -> u64 {
+        0
+    }
 }
 
 /// Tells of what happens where the stage lives, for example with events of its cluster.

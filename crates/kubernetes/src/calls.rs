@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Method;
+use stagelink_delivery::ports::CallCounter;
 
 /// Counts requests to the API server by verb and resource, each try of a retried one too. Clones
 /// count together.
@@ -33,6 +34,12 @@ impl ApiCalls {
     pub fn total(&self) -> u64 {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.values().sum()
+    }
+}
+
+impl CallCounter for ApiCalls {
+    fn calls(&self) -> u64 {
+        self.total()
     }
 }
 

@@ -108,15 +108,26 @@ async fn a_deployment_is_watched_from_its_beginning_to_its_end() {
     // Watched, not polled.
     assert_eq!(
         cluster.calls().to_string(),
-        "2 API calls: list deployments 1, watch deployments 1"
+        "3 API calls: list deployments 1, list pods 1, watch deployments 1"
     );
+    let ready = end.first_ready_at.unwrap();
+    assert!(
+        ready >= started + second && ready <= ended,
+        "{started}, ready {ready}, {ended}"
+    );
+    assert_eq!(end.replicas, Some(2));
 
     // What has not changed keeps its times, and is told at once.
     let again = wait(&cluster, "Deployment", "web", PATIENCE).await;
     assert_eq!(again, end);
-    assert_eq!(cluster.calls().total(), 3);
+    assert_eq!(cluster.calls().total(), 5);
+    // A look does not ask when it became so.
     let looked = wait(&cluster, "Deployment", "web", Duration::ZERO).await;
-    assert_eq!(looked, end);
+    let glance = WorkloadEnd {
+        first_ready_at: None,
+        ..end.clone()
+    };
+    assert_eq!(looked, glance);
 
     // A new version has times of its own.
     let api: Api<Deployment> = rig.api();
@@ -131,6 +142,9 @@ async fn a_deployment_is_watched_from_its_beginning_to_its_end() {
         next.started_at.unwrap() > started && next.ended_at.unwrap() > ended,
         "{next:?}"
     );
+    // Its pods are others, and the first of them was ready before all were.
+    let first = next.first_ready_at.unwrap();
+    assert!(first > ended && first <= next.ended_at.unwrap(), "{next:?}");
 }
 
 #[tokio::test]
@@ -152,8 +166,11 @@ async fn every_kind_becomes_healthy() {
         wait(&cluster, "DaemonSet", "daemon", PATIENCE),
         wait(&cluster, "ReplicaSet", "set", PATIENCE),
     );
-    for end in [ends.0, ends.1, ends.2] {
+    for (end, replicas) in [(ends.0, 2), (ends.1, 1), (ends.2, 2)] {
         assert_eq!((end.outcome, reason(&end)), (Outcome::Pass, ""));
+        assert_eq!(end.replicas, Some(replicas));
+        assert!(end.first_ready_at >= end.started_at, "{end:?}");
+        assert!(end.first_ready_at <= end.ended_at, "{end:?}");
         assert!(end.ended_at.unwrap() > end.started_at.unwrap(), "{end:?}");
     }
 }
@@ -217,10 +234,11 @@ async fn what_does_not_become_healthy_says_why() {
     let waited = wait(&cluster, "Deployment", "image", Duration::from_secs(2)).await;
     let text = format!("it did not become healthy within 2 s: {}", reason(&image));
     assert_eq!(reason(&waited)[..60], text[..60]);
+    // Whoever only looks cannot tell that it would not have become healthy.
     let looked = wait(&cluster, "Deployment", "absent", Duration::ZERO).await;
     assert_eq!(
         (looked.outcome, reason(&looked)),
-        (Outcome::Fail, "it is not there")
+        (Outcome::Error, "it is not there")
     );
     let looked = wait(&cluster, "CronJob", "absent", Duration::ZERO).await;
     assert_eq!(looked.outcome, Outcome::Error);
@@ -237,6 +255,8 @@ async fn a_quota_and_missing_rights_are_told() {
     let cluster = rig.cluster().await;
     let parts = ["0 of 2 new replicas are there: ", "exceeded quota: none"];
     let end = until(&cluster, "Deployment", "web", &parts).await;
+    assert_eq!(end.outcome, Outcome::Error);
+    let end = wait(&cluster, "Deployment", "web", Duration::from_secs(1)).await;
     assert_eq!(end.outcome, Outcome::Fail);
 
     let stranger = rig.cluster_as("stranger").await;
@@ -326,7 +346,7 @@ async fn rollout(rig: &Rig, cluster: &Cluster) -> (WorkloadEnd, WorkloadEnd, Wor
     // The API server serves a new kind in a moment.
     let mut absent = wait(cluster, "Rollout", "web", Duration::ZERO).await;
     for _ in 0..100 {
-        if absent.outcome == Outcome::Fail {
+        if reason(&absent) == "it is not there" {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

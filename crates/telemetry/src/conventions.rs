@@ -59,6 +59,12 @@ pub const REVISION: &str = "stagelink.revision";
 pub const APPLICATION: &str = "stagelink.application";
 /// Name of the sync operation, on roots.
 pub const OPERATION: &str = "stagelink.operation";
+/// Requests to the cluster's API server by all hooks together, on roots.
+pub const API_CALLS: &str = "stagelink.api_calls";
+/// Replicas that a workload is to have, on the spans of workloads and their deployments.
+pub const REPLICAS: &str = "stagelink.workload.replicas";
+/// When the first replica of the version was ready, in RFC 3339, on the same.
+pub const FIRST_READY: &str = "stagelink.workload.first_ready";
 /// Path of the chart in its repository, on roots.
 pub const SOURCE_PATH: &str = "stagelink.source.path";
 /// Before the name of a number that a task measured.

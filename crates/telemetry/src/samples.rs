@@ -51,6 +51,7 @@ pub(crate) fn attempt(stage: &str, number: u64) -> Attempt {
         noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
+        api_calls: BTreeMap::new(),
         exported: BTreeMap::new(),
     }
 }
@@ -148,6 +149,8 @@ pub(crate) fn passed() -> Ledger {
         version: "v2".to_owned(),
         metadata: [("team".to_owned(), "shop".to_owned())].into(),
         revision: None,
+        replicas: Some(2),
+        first_ready_at: Some(at(3)),
         phases: vec![
             phase(Phase::WorkloadPreDeployTasks, 1, 1, vec![]),
             phase(Phase::WorkloadPreDeployEvaluations, 1, 1, vec![]),
@@ -161,6 +164,7 @@ pub(crate) fn passed() -> Ledger {
             phase(Phase::WorkloadPostDeployEvaluations, 6, 6, vec![]),
         ],
     }];
+    attempt.api_calls = [("PreSync".to_owned(), 9), ("PostSync".to_owned(), 21)].into();
     attempt.ended_at = Some(at(12));
     attempt.outcome = Some(Outcome::Pass);
     ledger.deliveries = vec![delivery(1, "v2", vec![attempt])];

@@ -162,6 +162,37 @@ fn a_release_goes_from_dev_to_prod_and_leaves_one_linked_trace() {
         tags.iter().any(|tag| tag["value"] == revision),
         "no commit {revision} in {root:#}"
     );
+    // What it cost the API server, and how the workload came up.
+    let tag = |span: &Value, key: &str| {
+        let tags = span["tags"].as_array()?;
+        let tag = tags.iter().find(|tag| tag["key"] == key)?;
+        Some(tag["value"].clone())
+    };
+    let calls = |key: &str| {
+        let value = tag(root, key).and_then(|value| value.as_u64());
+        value.unwrap_or_else(|| panic!("no {key}: {root:#}"))
+    };
+    let (before, after) = (
+        calls("stagelink.api_calls.presync"),
+        calls("stagelink.api_calls.postsync"),
+    );
+    assert!(before > 0 && after > 0);
+    assert_eq!(calls("stagelink.api_calls"), before + after);
+    let deployed = &dev_spans["simple-go-simple-go-service/WorkloadDeploy"];
+    let first_ready = "stagelink.workload.first_ready";
+    let ready = tag(deployed, first_ready).expect("a replica was ready");
+    let ready: jiff::Timestamp = ready.as_str().unwrap().parse().unwrap();
+    let start = deployed["startTime"].as_i64().unwrap();
+    let end = start + deployed["duration"].as_i64().unwrap();
+    assert!(
+        (start..=end).contains(&ready.as_microsecond()),
+        "{ready}: {deployed:#}"
+    );
+    // What the release did not change was ready before.
+    let unchanged = dev_spans.iter().filter(|(name, span)| {
+        name.ends_with("/WorkloadDeploy") && tag(span, first_ready).is_none()
+    });
+    assert_eq!(unchanged.count(), 1, "{:?}", dev_spans.keys());
     for phase in [
         "AppPreDeployTasks",
         "AppDeploy",

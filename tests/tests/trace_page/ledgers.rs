@@ -42,6 +42,7 @@ fn attempt(stage: &str, number: u64, start: i64) -> Attempt {
         noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
+        api_calls: BTreeMap::new(),
         exported: BTreeMap::new(),
     }
 }
@@ -84,6 +85,8 @@ fn workload(name: &str, version: &str, start: i64) -> WorkloadRecord {
         version: version.to_owned(),
         metadata: BTreeMap::new(),
         revision: None,
+        replicas: None,
+        first_ready_at: None,
         phases: vec![
             phase(Phase::WorkloadPreDeployTasks, start, start, vec![]),
             phase(Phase::WorkloadPreDeployEvaluations, start, start, vec![]),

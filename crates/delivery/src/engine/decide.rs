@@ -228,6 +228,7 @@ fn push_attempt(
             noticed: Vec::new(),
             phases: Vec::new(),
             workloads: Vec::new(),
+            api_calls: BTreeMap::new(),
             exported: BTreeMap::new(),
         });
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use crate::ports::{
-    Clock, Evaluator, EventSender, LedgerStore, StoreError, StoreVersion, TaskRunner,
+    CallCounter, Clock, Evaluator, EventSender, LedgerStore, StoreError, StoreVersion, TaskRunner,
     WorkloadWatcher,
 };
 use crate::{Outcome, Phase};
@@ -151,6 +151,8 @@ pub struct Engine<'a> {
     pub observer: &'a dyn Observer,
     /// Tells of it where the stage lives.
     pub events: &'a dyn EventSender,
+    /// Counts what this costs the cluster.
+    pub calls: &'a dyn CallCounter,
     /// What the user asked for.
     pub options: &'a Options,
 }
@@ -196,12 +198,14 @@ impl Engine<'_> {
             plan,
             journal: &journal,
             cancel,
+            hook,
         };
         let (outcome, reason) = match hook {
             Hook::PreSync => run.pre_sync().await?,
             Hook::PostSync => run.post_sync().await?,
             Hook::SyncFail => run.sync_fail().await?,
         };
+        run.note_calls()?;
         journal.flush().await?;
         let (delivery, attempt) = numbers;
         Ok(HookEnd {

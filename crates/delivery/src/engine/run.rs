@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use stagelink_plan::{Phases, Plan, Workload};
 use tokio_util::sync::CancellationToken;
 
 use super::between;
 use super::decide::close;
 use super::journal::Journal;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Hook};
 use crate::identity::SpanPath;
 use crate::ledger::{Attempt, PhaseRecord, WorkloadRecord};
 use crate::{Outcome, Phase, State};
@@ -23,6 +24,7 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) journal: &'a Journal<'a>,
     pub(super) cancel: &'a CancellationToken,
+    pub(super) hook: Hook,
 }
 
 /// Whose phase it is: the app's, or a workload's.
@@ -74,6 +76,8 @@ fn workload_record<'a>(
             version: workload.version.clone(),
             metadata: workload.metadata.clone(),
             revision: None,
+            replicas: None,
+            first_ready_at: None,
             phases: Vec::new(),
         });
     }
@@ -328,10 +332,14 @@ impl Run<'_> {
             )
         });
         self.journal.note(|attempt| {
+            let began = attempt.started_at;
             if let Some(record) = workload_record(attempt, workload) {
                 record.revision = end.revision;
+                record.replicas = end.replicas;
+                // Kubernetes keeps whole seconds. What was ready before has not changed now.
+                let is_new = |at: &Timestamp| at.as_second() >= began.as_second();
+                record.first_ready_at = end.first_ready_at.filter(is_new);
             }
-            let began = attempt.started_at;
             if let Some(record) = scope.record(attempt, phase) {
                 // The workload knows better when it began and ended, unless it was deployed
                 // before this attempt.
@@ -355,12 +363,31 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Notes what this hook has cost the cluster, unless it has closed the attempt and noted it there.
+    pub(super) fn note_calls(&self) -> Result<(), EngineError> {
+        let is_closed = self.journal.read(|_, attempt| attempt.ended_at.is_some());
+        if is_closed != Some(false) {
+            return Ok(());
+        }
+        self.journal.note(|attempt| self.count_calls(attempt))
+    }
+
+    /// Adds this hook's requests, with the one that saves them.
+    fn count_calls(&self, attempt: &mut Attempt) {
+        let calls = self.engine.calls.calls();
+        if calls > 0 {
+            let hook = self.hook.as_str().to_owned();
+            *attempt.api_calls.entry(hook).or_default() += calls + 1;
+        }
+    }
+
     /// Closes the attempt: what was not reached will not be run any more.
     async fn close(&self, verdict: &Verdict) -> Result<(), EngineError> {
         let now = self.engine.clock.now();
         self.journal
             .change(|attempt| {
                 close(attempt, now, verdict.0, verdict.1.clone());
+                self.count_calls(attempt);
                 if verdict.0.goes_on() {
                     return;
                 }

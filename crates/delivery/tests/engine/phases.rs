@@ -190,3 +190,54 @@ async fn an_app_without_a_pre_sync_job_begins_at_post_sync() {
     let phases = world.ledger().attempt(1, 1).unwrap().phases.len();
     assert_eq!(phases, Phase::APP.len());
 }
+
+#[tokio::test]
+async fn what_a_delivery_costs_is_noted_by_hook() {
+    let world = World::default();
+    *lock(&world.calls) = 10;
+    let call = Call::new(&world);
+    let plan = plan("one");
+    call.hook(Hook::PreSync, &plan, "one-1", "a").await.unwrap();
+    let noted = |world: &World| world.ledger().attempt(1, 1).unwrap().api_calls.clone();
+    let pairs = |pairs: &[(&str, u64)]| {
+        let pairs = pairs
+            .iter()
+            .map(|(hook, calls)| ((*hook).to_owned(), *calls));
+        pairs.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    // Each with the request that saves it.
+    assert_eq!(noted(&world), pairs(&[("PreSync", 11)]));
+    *lock(&world.calls) = 20;
+    call.hook(Hook::PostSync, &plan, "one-1", "a")
+        .await
+        .unwrap();
+    assert_eq!(noted(&world), pairs(&[("PostSync", 21), ("PreSync", 11)]));
+    // What is known already is not counted to the delivery.
+    call.hook(Hook::PreSync, &plan, "one-2", "b").await.unwrap();
+    assert_eq!(noted(&world), pairs(&[("PostSync", 21), ("PreSync", 11)]));
+
+    // Where there is no cluster nothing is noted.
+    let world = World::default();
+    Call::new(&world).sync(&plan, "one-1", "a").await;
+    assert!(noted(&world).is_empty());
+}
+
+#[tokio::test]
+async fn the_first_ready_replica_counts_if_it_is_of_this_attempt() {
+    for (seconds, counts) in [(-1, false), (0, true), (3, true)] {
+        let world = World::default();
+        let plan = plan("one");
+        let call = Call::new(&world);
+        call.hook(Hook::PreSync, &plan, "one-1", "a").await.unwrap();
+        let began = world.ledger().attempt(1, 1).unwrap().started_at;
+        let at = began + jiff::SignedDuration::from_secs(seconds);
+        *lock(&world.first_ready) = Some(at);
+        call.hook(Hook::PostSync, &plan, "one-1", "a")
+            .await
+            .unwrap();
+        let ledger = world.ledger();
+        let workload = &ledger.attempt(1, 1).unwrap().workloads[0];
+        assert_eq!(workload.first_ready_at, counts.then_some(at), "{seconds}");
+        assert_eq!(workload.replicas, Some(3));
+    }
+}

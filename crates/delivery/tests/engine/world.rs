@@ -15,8 +15,8 @@ use stagelink_delivery::event::DeliveryEvent;
 use stagelink_delivery::identity::LedgerId;
 use stagelink_delivery::ledger::{ItemReport, Ledger};
 use stagelink_delivery::ports::{
-    Clock, EvaluationRequest, Evaluator, EventSender, Found, ItemEnd, LedgerStore, StoreError,
-    StoreVersion, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
+    CallCounter, Clock, EvaluationRequest, Evaluator, EventSender, Found, ItemEnd, LedgerStore,
+    StoreError, StoreVersion, TaskRequest, TaskRunner, WorkloadEnd, WorkloadWatcher,
 };
 use stagelink_plan::{Plan, Workload};
 use tokio::sync::Notify;
@@ -49,6 +49,10 @@ pub(crate) struct World {
     pub(crate) deployment: Mutex<Option<(Timestamp, Timestamp)>>,
     /// What workloads are, by the name of the resource; unknown if it is not named.
     pub(crate) found: Mutex<BTreeMap<String, Found>>,
+    /// Requests that were made so far.
+    pub(crate) calls: Mutex<u64>,
+    /// When the first replica of each workload was ready.
+    pub(crate) first_ready: Mutex<Option<Timestamp>>,
     /// What was told, in order.
     pub(crate) events: Mutex<Vec<DeliveryEvent>>,
 }
@@ -211,6 +215,8 @@ impl WorkloadWatcher for World {
             outcome,
             started_at: times.map(|times| times.0),
             ended_at: times.map(|times| times.1),
+            replicas: Some(3),
+            first_ready_at: *lock(&self.first_ready),
             reason,
             revision: match lock(&self.found).get(&workload.resource) {
                 Some(Found::Revision(revision)) => Some(revision.clone()),
@@ -231,6 +237,12 @@ impl WorkloadWatcher for World {
 impl EventSender for World {
     fn send(&self, event: DeliveryEvent) {
         lock(&self.events).push(event);
+    }
+}
+
+impl CallCounter for World {
+    fn calls(&self) -> u64 {
+        *lock(&self.calls)
     }
 }
 
@@ -310,6 +322,7 @@ impl<'a> Call<'a> {
             clock: self.world,
             observer: &Unobserved,
             events: self.world,
+            calls: self.world,
             options: &self.options,
         };
         let mut identity = identity(operation, hook, uid);

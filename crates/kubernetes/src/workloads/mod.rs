@@ -21,7 +21,7 @@ use stagelink_plan::Workload;
 use tokio_util::sync::CancellationToken;
 
 use self::health::{Health, health};
-use self::pods::{Trouble, trouble};
+use self::pods::{Trouble, first_ready, trouble};
 use self::revision::revision;
 pub(crate) use self::view::Kind;
 use self::view::{Times, View};
@@ -32,6 +32,9 @@ const PODS: u32 = 50;
 
 /// Longest wait for an answer to what a workload is now.
 const FINDING: Duration = Duration::from_secs(5);
+/// Pods that are looked at for the one that was ready first, and how long that may take.
+const REPLICAS: u32 = 500;
+const REPLICAS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Watches Deployments, StatefulSets, DaemonSets, ReplicaSets and, where the cluster has them,
 /// Rollouts of Argo.
@@ -112,27 +115,43 @@ impl ClusterWorkloads {
 
     /// What a pod of the workload says, if the pods may be looked at.
     async fn trouble(&self, workload: &Workload, view: &View) -> Option<Trouble> {
+        trouble(&self.pods(workload, view, PODS).await?)
+    }
+
+    /// When the first replica of the workload's version was ready, if the pods tell.
+    async fn first_ready(&self, workload: &Workload, kind: Kind, view: &View) -> Option<Timestamp> {
+        let pods = self.pods(workload, view, REPLICAS);
+        let pods = tokio::time::timeout(REPLICAS_TIMEOUT, pods).await.ok()??;
+        first_ready(&pods, view.new_hash(kind))
+    }
+
+    async fn pods(&self, workload: &Workload, view: &View, limit: u32) -> Option<Vec<Pod>> {
         let query = pods::query(view.spec.selector.as_ref()?);
         if query.is_empty() {
             return None;
         }
         let api: Api<Pod> = Api::namespaced(self.cluster.client(), self.namespace(workload));
-        let found = api
-            .list(&ListParams::default().labels(&query).limit(PODS))
-            .await;
-        trouble(&found.ok()?.items)
+        let parameters = ListParams::default().labels(&query).limit(limit);
+        Some(api.list(&parameters).await.ok()?.items)
     }
 
     async fn end(&self, workload: &Workload, seen: Seen, waited: bool) -> WorkloadEnd {
-        let revision_of = |view: &View| revision(Kind::of(&workload.kind)?, view);
+        let kind = Kind::of(&workload.kind);
+        let revision_of = |view: &View| revision(kind?, view);
         let (mut outcome, text, about) = match seen {
             Seen::Healthy(about) => {
                 let (times, view) = *about;
+                let first_ready_at = match kind.filter(|_| waited) {
+                    Some(kind) => self.first_ready(workload, kind, &view).await,
+                    None => None,
+                };
                 return WorkloadEnd {
                     outcome: Outcome::Pass,
                     started_at: times.changed,
                     // By another clock than this one's.
                     ended_at: times.complete.map(|at| at.min(Timestamp::now())),
+                    replicas: kind.and_then(|kind| view.wanted(kind)),
+                    first_ready_at,
                     reason: None,
                     revision: revision_of(&view),
                 };
@@ -149,12 +168,15 @@ impl ClusterWorkloads {
         if trouble.as_ref().is_some_and(|trouble| trouble.has_failed) {
             outcome = Outcome::Fail;
         }
-        let revision = about.as_ref().and_then(|about| revision_of(&about.1));
+        let view = about.as_deref().map(|(_, view)| view);
+        let revision = view.and_then(revision_of);
         WorkloadEnd {
             outcome,
             revision,
+            replicas: kind.and_then(|kind| view?.wanted(kind)),
             started_at: about.and_then(|about| about.0.changed),
             ended_at: None,
+            first_ready_at: None,
             reason: Some(match trouble {
                 Some(trouble) => format!("{text}; {}", trouble.text),
                 None => text,

@@ -1,5 +1,6 @@
 //! What keeps a pod from being ready, in its own words.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -68,6 +69,45 @@ fn waiting(pod: &Pod) -> Option<String> {
             waiting.reason.as_deref()?
         ))
     })
+}
+
+/// Labels by which controllers tell the pods of one version of a workload from those of another: of a
+/// Deployment, of a StatefulSet or DaemonSet, of a Rollout.
+const VERSIONS: [&str; 3] = [
+    "pod-template-hash",
+    "controller-revision-hash",
+    "rollouts-pod-template-hash",
+];
+
+/// When the first pod of a workload's new version was ready. Which version that is tells `hash`, else the
+/// newest pod; pods that are going do not count.
+pub(crate) fn first_ready(pods: &[Pod], hash: Option<&str>) -> Option<Timestamp> {
+    let staying = || {
+        pods.iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    };
+    let newest = staying().max_by_key(|pod| {
+        let created = pod.metadata.creation_timestamp.as_ref();
+        created.map(|time| time.0)
+    })?;
+    let hash = hash.or_else(|| version(newest));
+    staying()
+        .filter(|pod| version(pod) == hash)
+        .filter_map(ready_since)
+        .min()
+}
+
+fn version(pod: &Pod) -> Option<&str> {
+    let labels = pod.metadata.labels.as_ref()?;
+    VERSIONS
+        .iter()
+        .find_map(|label| labels.get(*label).map(String::as_str))
+}
+
+fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let mut ready = conditions.filter(|one| one.type_ == "Ready" && one.status == "True");
+    Some(ready.next()?.last_transition_time.as_ref()?.0)
 }
 
 fn problem(pod: &Pod) -> Option<String> {
@@ -275,6 +315,44 @@ mod tests {
                 false
             )
         );
+    }
+
+    #[test]
+    fn the_first_ready_pod_of_the_new_version_is_found() {
+        let one = |label: &str, hash: &str, created: &str, ready: Option<&str>| -> Pod {
+            let conditions = match ready {
+                Some(at) => json!([
+                    {"type": "Initialized", "status": "True", "lastTransitionTime": DAY},
+                    {"type": "Ready", "status": "True", "lastTransitionTime": at},
+                ]),
+                None => json!([{"type": "Ready", "status": "False", "lastTransitionTime": DAY}]),
+            };
+            let mut pod = pod(created, json!({"conditions": conditions}));
+            pod.metadata.labels = Some([(label.to_owned(), hash.to_owned())].into());
+            pod
+        };
+        let (early, late) = ("2026-01-05T00:00:07Z", "2026-01-05T00:00:09Z");
+        let label = "pod-template-hash";
+        let mut pods = vec![
+            one(label, "old", "2026-01-01T00:00:00Z", Some(DAY)),
+            one(label, "new", "2026-01-05T00:00:02Z", Some(late)),
+            one(label, "new", "2026-01-05T00:00:01Z", Some(early)),
+            one(label, "new", "2026-01-05T00:00:03Z", None),
+        ];
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        assert_eq!(first_ready(&pods, None), at(early));
+        assert_eq!(first_ready(&pods, Some("old")), at(DAY));
+        assert_eq!(first_ready(&pods[3..], None), None);
+        assert_eq!(first_ready(&[], None), None);
+        // One that is going is not waited for any more.
+        pods[2].metadata.deletion_timestamp = pods[2].metadata.creation_timestamp.clone();
+        assert_eq!(first_ready(&pods, None), at(late));
+        // Of a ReplicaSet without a Deployment pods have no such label.
+        let plain = [pod(
+            DAY,
+            json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": early}]}),
+        )];
+        assert_eq!(first_ready(&plain, None), at(early));
     }
 
     #[test]

@@ -120,6 +120,9 @@ pub(crate) struct Status {
     pub(crate) current_revision: String,
     #[serde(deserialize_with = "lenient")]
     pub(crate) update_revision: String,
+    /// Of a Rollout.
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) current_pod_hash: String,
     #[serde(deserialize_with = "lenient")]
     pub(crate) desired_number_scheduled: i64,
     #[serde(deserialize_with = "lenient")]
@@ -165,6 +168,25 @@ impl View {
         view.uid = object.metadata.uid.clone().unwrap_or_default();
         view.annotations = object.metadata.annotations.clone().unwrap_or_default();
         Ok(view)
+    }
+
+    /// Replicas that it is to have.
+    pub(crate) fn wanted(&self, kind: Kind) -> Option<u32> {
+        let wanted = match kind {
+            Kind::DaemonSet => self.status.desired_number_scheduled,
+            _ => self.spec.replicas.unwrap_or(1),
+        };
+        u32::try_from(wanted).ok()
+    }
+
+    /// What the label of its pods says that tells its new version's from others, if the workload knows.
+    pub(crate) fn new_hash(&self, kind: Kind) -> Option<&str> {
+        let hash = match kind {
+            Kind::StatefulSet => &self.status.update_revision,
+            Kind::Rollout => &self.status.current_pod_hash,
+            _ => return None,
+        };
+        Some(hash.as_str()).filter(|hash| !hash.is_empty())
     }
 
     pub(crate) fn condition(&self, name: &str) -> Option<&Condition> {

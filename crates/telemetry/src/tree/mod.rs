@@ -134,6 +134,14 @@ impl<'a> Tree<'a> {
             }
         }
 
+        if !attempt.api_calls.is_empty() {
+            attributes.set(keys::API_CALLS, attempt.api_calls.values().sum::<u64>());
+        }
+        for (hook, calls) in &attempt.api_calls {
+            let key = format!("{}.{}", keys::API_CALLS, hook.to_lowercase());
+            attributes.set(key, *calls);
+        }
+
         let mut events = vec![event(
             attempt.started_at,
             "App Version Pre-Deployment Tasks started",
@@ -195,7 +203,8 @@ impl<'a> Tree<'a> {
         };
         let mut events = vec![event(start, "WorkloadVersion Pre-Deployment Tasks started")];
         let status = finish(&name, &end, &mut events);
-        let attributes = self.workload_attributes(workload);
+        let mut attributes = self.workload_attributes(workload);
+        replicas(workload, &mut attributes);
         let owner = Owner::Workload(workload);
         self.add(
             SpanPath::workload(&workload.name),
@@ -298,6 +307,16 @@ impl<'a> Tree<'a> {
             },
             path,
         });
+    }
+}
+
+/// What is known of a workload's replicas.
+fn replicas(workload: &WorkloadRecord, attributes: &mut Attributes) {
+    if let Some(replicas) = workload.replicas {
+        attributes.set(keys::REPLICAS, u64::from(replicas));
+    }
+    if let Some(at) = workload.first_ready_at {
+        attributes.set(keys::FIRST_READY, at.to_string());
     }
 }
 

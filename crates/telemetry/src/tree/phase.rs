@@ -3,9 +3,9 @@
 use stagelink_delivery::event::{objective_failure, task_failure};
 use stagelink_delivery::identity::SpanPath;
 use stagelink_delivery::ledger::{ItemRecord, PhaseRecord};
-use stagelink_delivery::{Outcome, State, workload_name};
+use stagelink_delivery::{Outcome, Phase, State, workload_name};
 
-use super::{End, Owner, Tree, clip, event, finish, status};
+use super::{End, Owner, Tree, clip, event, finish, replicas, status};
 use crate::conventions::{self as keys, result};
 use crate::span::{Attributes, Status};
 
@@ -36,6 +36,9 @@ impl<'a> Tree<'a> {
             ),
         };
         let end = self.phase_end(record);
+        if let (Owner::Workload(workload), Phase::WorkloadDeploy) = (owner, record.phase) {
+            replicas(workload, &mut attributes);
+        }
         attributes.set(keys::PHASE, record.phase.short_name());
         if record.phase.check_type().is_none() {
             self.task_convention(

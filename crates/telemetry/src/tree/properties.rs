@@ -35,6 +35,8 @@ prop_compose! {
             version: "1".to_owned(),
             metadata: Default::default(),
             revision: None,
+            replicas: None,
+            first_ready_at: None,
             phases: Phase::WORKLOAD[..*count].iter().map(|phase| samples::phase(*phase, 1, 2, Vec::new())).collect(),
         }).collect();
         ledger.deliveries = attempts.iter().zip(1..).map(|(count, number)| {

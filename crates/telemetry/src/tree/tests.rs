@@ -318,6 +318,9 @@ fn conventions_and_our_own_attributes_stand_beside() {
             "stagelink.application=simple-go-dev",
             "stagelink.operation=9a2d1f0-1",
             "stagelink.source.path=charts/simple-go-dev",
+            "stagelink.api_calls=30",
+            "stagelink.api_calls.postsync=21",
+            "stagelink.api_calls.presync=9",
             "deployment.environment.name=dev",
             "stagelink.stage=dev",
             "stagelink.delivery.number=1",
@@ -325,7 +328,23 @@ fn conventions_and_our_own_attributes_stand_beside() {
             "stagelink.outcome=pass",
         ]
     );
+    let first_ready = at(3).to_string();
     for (name, key, value) in [
+        (
+            "simple-go-service-v2",
+            "stagelink.workload.first_ready",
+            Value::from(first_ready.as_str()),
+        ),
+        (
+            "simple-go-service/WorkloadDeploy",
+            "stagelink.workload.first_ready",
+            Value::from(first_ready.as_str()),
+        ),
+        (
+            "simple-go-service/WorkloadDeploy",
+            "stagelink.workload.replicas",
+            Value::Int(2),
+        ),
         (
             "post-load-44444",
             "stagelink.result.p95",
