@@ -662,7 +662,7 @@ fn hooks_may_only_do_what_tasks_need() {
         role["rules"],
         json!([
             {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"], "resourceNames": ["shop-dev-stagelink-ledger"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"], "resourceNames": ["shop-dev-stagelink-ledger", "shop-dev-stagelink-ledger-spans"]},
             {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch", "delete"]},
             {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]},
             {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},

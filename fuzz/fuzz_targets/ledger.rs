@@ -11,6 +11,6 @@ fuzz_target!(|text: &[u8]| {
     if let Ok(mut ledger) = serde_json::from_slice::<Ledger>(text) {
         let _ = StageStatus::of(&ledger);
         let _ = stagelink_telemetry::all_spans(&ledger);
-        ledger.compact();
+        let _ = ledger.compact();
     }
 });

@@ -118,7 +118,8 @@ impl Surroundings {
         Self {
             store: Box::new(
                 LedgerConfigMap::new(cluster, ledger)
-                    .with_tracking_id(arguments.ledger_tracking_id.as_deref()),
+                    .with_tracking_id(arguments.ledger_tracking_id.as_deref())
+                    .with_tell(|line| Lines.line(&format!("warning: {line}"))),
             ),
             tasks: Box::new(tasks),
             workloads: Box::new(ClusterWorkloads::new(cluster)),

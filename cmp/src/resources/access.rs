@@ -94,7 +94,12 @@ fn home_rules(plan: &Plan, names: &Names, options: &HookOptions) -> Vec<Value> {
     let mut rules = vec![
         // Kubernetes cannot restrict creation by name.
         rule("", &["configmaps"], &["create"], &[]),
-        rule("", &["configmaps"], &["get", "patch"], &[names.ledger()]),
+        rule(
+            "",
+            &["configmaps"],
+            &["get", "patch"],
+            &[names.ledger(), names.spans()],
+        ),
     ];
     if runs_tasks(plan) {
         rules.push(rule(

@@ -9,6 +9,9 @@ const LONGEST_PREFIX: usize = 36;
 /// What a name tells of a revision that Argo CD cannot tell itself has so many characters at most.
 const LONGEST_REVISION: usize = 12;
 
+/// What the hooks put behind the ledger's name.
+const SPANS: &str = "-spans";
+
 /// Names that are derived from the Application's instance name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
@@ -52,7 +55,12 @@ impl Names {
 
     /// The ConfigMap that the hooks keep the ledger in.
     pub(crate) fn ledger(&self) -> String {
-        self.with("-stagelink-ledger", 253)
+        self.with("-stagelink-ledger", 253 - SPANS.len())
+    }
+
+    /// The ConfigMap beside it, for spans that the ledger has no room for.
+    pub(crate) fn spans(&self) -> String {
+        format!("{}{SPANS}", self.ledger())
     }
 
     /// How Argo CD notes that the ledger belongs to the Application

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::Outcome;
 use crate::identity::SpanPath;
-use crate::ledger::{Attempt, Ledger};
+use crate::ledger::{Attempt, Delivery, Ledger};
 
 /// Deliveries that a ledger keeps.
 const KEPT_DELIVERIES: usize = 30;
@@ -37,8 +37,8 @@ enum Worth {
 
 impl Ledger {
     /// As [`Ledger::compact_to`], as small as a ledger should be when a hook begins.
-    pub fn compact(&mut self) {
-        self.compact_to(ROOM);
+    pub fn compact(&mut self) -> Self {
+        self.compact_to(ROOM)
     }
 
     /// Forgets what is too old, and then, until the ledger takes no more than `room` bytes of JSON as
@@ -46,18 +46,14 @@ impl Ledger {
     /// altogether. What has spans to be sent goes last. The newest attempt stays as it is, and so do
     /// open ones; of the newest that passed, which tells what is in the stage, at least its verdict
     /// stays. Numbers are never used again.
-    pub fn compact_to(&mut self, room: usize) {
-        self.forget_old();
-        let worths = self.worths();
-        let mut attempts: Vec<(&mut Attempt, Worth)> = self
-            .deliveries
-            .iter_mut()
-            .flat_map(|delivery| &mut delivery.attempts)
-            .zip(worths)
-            .collect();
-        let mut sizes: Vec<usize> = attempts.iter().map(|(one, _)| size(one)).collect();
-        let mut total: usize = sizes.iter().sum();
-        let mut dropped = BTreeSet::new();
+    ///
+    /// Gives what was forgotten of attempts that have spans to be sent, for somebody to put it away.
+    #[must_use = "spans are lost with it"]
+    pub fn compact_to(&mut self, room: usize) -> Self {
+        let mut unsent = self.emptied();
+        self.forget_old(&mut unsent);
+        let mut attempts: Vec<Kept> = self.worths();
+        let mut total: usize = attempts.iter().map(|kept| kept.size).sum();
         for (worth, drop) in [
             (Worth::Sent, false),
             (Worth::Sent, true),
@@ -66,61 +62,89 @@ impl Ledger {
             (Worth::Current, false),
         ] {
             // Oldest first, as they are in the ledger.
-            for (index, (attempt, _)) in attempts
-                .iter_mut()
-                .enumerate()
-                .filter(|(_, (_, own))| *own == worth)
-            {
+            for kept in attempts.iter_mut().filter(|kept| kept.worth == worth) {
                 if total <= room {
                     break;
                 }
-                total -= sizes[index];
-                sizes[index] = 0;
-                if drop {
-                    dropped.insert(index);
-                } else {
+                let Some((delivery, attempt)) = self.at(kept.place) else {
+                    continue;
+                };
+                total -= kept.size;
+                kept.size = 0;
+                let has_content = !attempt.phases.is_empty() || !attempt.workloads.is_empty();
+                if kept.is_unsent && (drop || has_content) {
+                    put(&mut unsent, delivery, attempt);
+                    kept.is_unsent = false;
+                }
+                kept.is_dropped = drop;
+                if !drop && let Some(attempt) = self.at_mut(kept.place) {
                     outline(attempt);
-                    sizes[index] = size(attempt);
-                    total += sizes[index];
+                    kept.size = size(attempt);
+                    total += kept.size;
                 }
             }
         }
-        let mut index = 0;
+        let mut attempts = attempts.into_iter();
         for delivery in &mut self.deliveries {
-            delivery.attempts.retain(|_| {
-                index += 1;
-                !dropped.contains(&(index - 1))
-            });
+            delivery
+                .attempts
+                .retain(|_| attempts.next().is_none_or(|kept| !kept.is_dropped));
         }
         self.deliveries
             .retain(|delivery| !delivery.attempts.is_empty());
+        unsent
+    }
+
+    fn at(&self, (delivery, attempt): (usize, usize)) -> Option<(&Delivery, &Attempt)> {
+        let delivery = self.deliveries.get(delivery)?;
+        Some((delivery, delivery.attempts.get(attempt)?))
+    }
+
+    fn at_mut(&mut self, (delivery, attempt): (usize, usize)) -> Option<&mut Attempt> {
+        self.deliveries.get_mut(delivery)?.attempts.get_mut(attempt)
     }
 
     /// Forgets all but a number of deliveries and attempts.
-    fn forget_old(&mut self) {
-        let mut worths = self.worths().into_iter();
+    fn forget_old(&mut self, unsent: &mut Self) {
         let excess = self.deliveries.len().saturating_sub(KEPT_DELIVERIES);
-        for (index, delivery) in self.deliveries.iter_mut().enumerate() {
-            let mut left = delivery.attempts.len();
-            delivery.attempts.retain(|_| {
-                let is_recent = index >= excess && left <= KEPT_ATTEMPTS;
-                left -= 1;
-                let worth = worths.next();
-                is_recent || worth.is_some_and(|worth| worth >= Worth::Current)
-            });
+        let is_old = |this: &Self, (index, attempt): (usize, usize)| {
+            let left = this.deliveries[index].attempts.len() - attempt;
+            index < excess || left > KEPT_ATTEMPTS
+        };
+        let mut dropped = Vec::new();
+        for kept in self.worths() {
+            let is_dropped = is_old(self, kept.place) && kept.worth < Worth::Current;
+            if is_dropped
+                && kept.is_unsent
+                && let Some((delivery, attempt)) = self.at(kept.place)
+            {
+                put(unsent, delivery, attempt);
+            }
+            dropped.push(is_dropped);
+        }
+        let mut dropped = dropped.into_iter();
+        for delivery in &mut self.deliveries {
+            delivery
+                .attempts
+                .retain(|_| !dropped.next().unwrap_or_default());
         }
         self.deliveries
             .retain(|delivery| !delivery.attempts.is_empty());
     }
 
     /// What each attempt is worth, in the ledger's order.
-    fn worths(&self) -> Vec<Worth> {
+    fn worths(&self) -> Vec<Kept> {
+        let places = self.deliveries.iter().enumerate();
+        let places: Vec<(usize, usize)> = places
+            .flat_map(|(index, delivery)| {
+                (0..delivery.attempts.len()).map(move |attempt| (index, attempt))
+            })
+            .collect();
         let attempts = || {
             self.deliveries
                 .iter()
                 .flat_map(|delivery| &delivery.attempts)
         };
-        let count = attempts().count();
         let passed = |attempt: &Attempt| attempt.outcome.is_some_and(Outcome::goes_on);
         let current = attempts().collect::<Vec<_>>().into_iter().rposition(passed);
         let exporters: BTreeSet<&String> = attempts()
@@ -134,20 +158,60 @@ impl Ledger {
                 taken.is_some_and(|paths| paths.contains(&root))
             })
         };
+        let last = places.len().saturating_sub(1);
         attempts()
+            .zip(places)
             .enumerate()
-            .map(|(index, attempt)| {
-                if attempt.ended_at.is_none() || index + 1 == count {
+            .map(|(index, (attempt, place))| {
+                // What was put away has nothing to be sent here.
+                let is_unsent = !attempt.spooled && !is_sent(attempt);
+                let worth = if attempt.ended_at.is_none() || index == last {
                     Worth::Needed
                 } else if Some(index) == current {
                     Worth::Current
-                } else if is_sent(attempt) {
-                    Worth::Sent
-                } else {
+                } else if is_unsent {
                     Worth::Unsent
+                } else {
+                    Worth::Sent
+                };
+                Kept {
+                    place,
+                    worth,
+                    is_unsent,
+                    size: size(attempt),
+                    is_dropped: false,
                 }
             })
             .collect()
+    }
+}
+
+/// An attempt while a ledger is compacted.
+struct Kept {
+    /// Where it is: index of its delivery, and its own in that.
+    place: (usize, usize),
+    worth: Worth,
+    /// Somebody still has to take spans of it, and it was not put away.
+    is_unsent: bool,
+    /// Bytes that it takes.
+    size: usize,
+    is_dropped: bool,
+}
+
+/// Adds an attempt as it is, after all that are there.
+fn put(unsent: &mut Ledger, delivery: &Delivery, attempt: &Attempt) {
+    let known = unsent
+        .deliveries
+        .iter_mut()
+        .find(|known| known.number == delivery.number);
+    match known {
+        Some(known) => known.attempts.push(attempt.clone()),
+        None => unsent.deliveries.push(Delivery {
+            number: delivery.number,
+            digest: delivery.digest.clone(),
+            app_version: delivery.app_version.clone(),
+            attempts: vec![attempt.clone()],
+        }),
     }
 }
 
@@ -266,22 +330,23 @@ mod tests {
         ];
         let whole = ledger(&all);
         let (full, short) = sizes(&whole);
-        for (fulls, shorts, expected) in [
-            (6, 0, "1 2 3 4 5 6"),
-            (5, 1, "(1) 2 3 4 5 6"),
-            (4, 2, "(1) 2 (3) 4 5 6"),
-            (4, 1, "2 (3) 4 5 6"),
-            (4, 0, "2 4 5 6"),
-            (3, 1, "(2) 4 5 6"),
-            (2, 2, "(2) 4 (5) 6"),
-            (2, 1, "4 (5) 6"),
-            (2, 0, "4 6"),
-            (1, 1, "(4) 6"),
-            (0, 0, "(4) 6"),
+        for (fulls, shorts, expected, put_away) in [
+            (6, 0, "1 2 3 4 5 6", vec![]),
+            (5, 1, "(1) 2 3 4 5 6", vec![]),
+            (4, 2, "(1) 2 (3) 4 5 6", vec![]),
+            (4, 1, "2 (3) 4 5 6", vec![]),
+            (4, 0, "2 4 5 6", vec![]),
+            (3, 1, "(2) 4 5 6", vec![2]),
+            (2, 2, "(2) 4 (5) 6", vec![2, 5]),
+            (2, 1, "4 (5) 6", vec![2, 5]),
+            (2, 0, "4 6", vec![2, 5]),
+            (1, 1, "(4) 6", vec![2, 5]),
+            (0, 0, "(4) 6", vec![2, 5]),
         ] {
             let room = fulls * full + shorts * short;
             let mut ledger = whole.clone();
-            ledger.compact_to(room);
+            let unsent = ledger.compact_to(room);
+            assert_eq!(numbers(&unsent), put_away, "{fulls} and {shorts}");
             assert_eq!(shown(&ledger), expected, "{fulls} and {shorts}");
             let json = serde_json::to_vec_pretty(&ledger).unwrap();
             assert!(
@@ -289,8 +354,9 @@ mod tests {
                 "{room}, has {}",
                 json.len()
             );
+            ledger.note_spooled(&unsent);
             let again = ledger.clone();
-            ledger.compact_to(room);
+            assert!(ledger.compact_to(room).deliveries.is_empty());
             assert_eq!(ledger, again, "what is compact stays as it is");
         }
     }
@@ -300,7 +366,7 @@ mod tests {
         let mut ledger = ledger(&[("fail", sent()), ("pass", sent()), ("fail", sent())]);
         let before = ledger.deliveries[0].attempts[0].clone();
         let (full, short) = sizes(&ledger);
-        ledger.compact_to(2 * full + short);
+        assert!(ledger.compact_to(2 * full + short).deliveries.is_empty());
         let attempt = &ledger.deliveries[0].attempts[0];
         assert_eq!(
             (attempt.outcome, attempt.started_at, attempt.ended_at),
@@ -317,7 +383,8 @@ mod tests {
         all.extend(vec![("fail", sent()); 60]);
         let mut ledger = ledger(&all);
         let open = ledger.deliveries[0].clone();
-        ledger.compact_to(0);
+        let unsent = ledger.compact_to(0);
+        assert!(unsent.deliveries.is_empty());
         assert_eq!(ledger.deliveries[0], open);
         assert_eq!(ledger.deliveries.len(), 2);
         assert_eq!(ledger.deliveries[1].number, 61);
@@ -327,10 +394,55 @@ mod tests {
     fn nothing_is_lost_where_there_is_room() {
         let mut ledger = ledger(&vec![("fail", json!({})); KEPT_DELIVERIES]);
         let before = ledger.clone();
-        ledger.compact();
+        assert!(ledger.compact().deliveries.is_empty());
         assert_eq!(ledger, before);
-        ledger.compact_to(200_000);
+        // Nobody ever wanted a span.
+        assert!(ledger.compact_to(200_000).deliveries.is_empty());
         assert_eq!(ledger.deliveries.len(), KEPT_DELIVERIES);
         assert!(serde_json::to_vec_pretty(&ledger).unwrap().len() <= 201_000);
+    }
+
+    #[test]
+    fn what_has_spans_to_be_sent_is_given_away_whole_and_once() {
+        // No exporter has ever taken a span, and one tried.
+        let waiting = || json!({"otlp": []});
+        let mut all = vec![("fail", waiting()); KEPT_DELIVERIES + 2];
+        all[5] = ("fail", sent());
+        let whole = ledger(&all);
+        let mut ledger = whole.clone();
+        // What is too old.
+        let unsent = ledger.compact_to(usize::MAX);
+        assert_eq!(numbers(&unsent), [1, 2]);
+        assert_eq!(unsent.deliveries, whole.deliveries[..2]);
+        assert_eq!(
+            (unsent.id.clone(), unsent.spooled),
+            (whole.id.clone(), false)
+        );
+        ledger.note_spooled(&unsent);
+        assert!(ledger.spooled);
+
+        // What is too much: the sent one goes first.
+        let (full, _) = sizes(&ledger);
+        let unsent = ledger.compact_to(20 * full);
+        let put_away = numbers(&unsent);
+        assert!(put_away.len() > 5 && !put_away.contains(&6), "{put_away:?}");
+        for delivery in &unsent.deliveries {
+            let index = usize::try_from(delivery.number).unwrap() - 1;
+            assert_eq!(*delivery, whole.deliveries[index]);
+        }
+        ledger.note_spooled(&unsent);
+        let outlined = ledger.attempt(put_away[0], 1).unwrap();
+        assert!(outlined.spooled && outlined.phases.is_empty());
+        // Once put away it is not given away again, not even when it is forgotten altogether.
+        let rest = numbers(&ledger.compact_to(0));
+        assert!(
+            rest.iter().all(|number| !put_away.contains(number)),
+            "{rest:?}"
+        );
+    }
+
+    /// Of the deliveries.
+    fn numbers(ledger: &Ledger) -> Vec<u64> {
+        ledger.numbers().map(|(delivery, _)| delivery).collect()
     }
 }

@@ -29,6 +29,11 @@ pub struct Ledger {
     pub stage: String,
     /// Namespace that the stage is deployed to.
     pub namespace: String,
+    /// Attempts were put away with spans that somebody still has to take ([`LedgerStore::spool`]).
+    ///
+    /// [`LedgerStore::spool`]: crate::ports::LedgerStore::spool
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spooled: bool,
     /// The deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
 }
@@ -89,11 +94,14 @@ pub struct Attempt {
     /// The workloads, in the plan's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<WorkloadRecord>,
+    /// What happened in it was put away with its spans; here is an outline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spooled: bool,
     /// By hook, requests to the cluster's API server until that hook noted its end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub api_calls: BTreeMap<String, u64>,
-    /// By the name of an exporter: paths of the spans that it has taken. The root is sent last, so
-    /// its path stands for all.
+    /// By the name of an exporter: paths of the spans that it has taken, none if it could not take any
+    /// yet. The root is sent last, so its path stands for all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exported: BTreeMap<String, BTreeSet<SpanPath>>,
 }
@@ -265,7 +273,31 @@ impl Ledger {
             app: app.to_owned(),
             stage: stage.to_owned(),
             namespace: namespace.to_owned(),
+            spooled: false,
             deliveries: Vec::new(),
+        }
+    }
+
+    /// A ledger of the same app and identity, and no deliveries.
+    pub fn emptied(&self) -> Self {
+        Self::new(self.id.clone(), &self.app, &self.stage, &self.namespace)
+    }
+
+    /// The numbers of each delivery and attempt, oldest first.
+    pub fn numbers(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.deliveries.iter().flat_map(|delivery| {
+            let attempts = delivery.attempts.iter();
+            attempts.map(|attempt| (delivery.number, attempt.number))
+        })
+    }
+
+    /// Notes that these attempts were put away.
+    pub fn note_spooled(&mut self, unsent: &Self) {
+        for (delivery, attempt) in unsent.numbers() {
+            self.spooled = true;
+            if let Some(attempt) = self.attempt_mut(delivery, attempt) {
+                attempt.spooled = true;
+            }
         }
     }
 

@@ -34,6 +34,33 @@ pub trait LedgerStore: Send + Sync {
         ledger: &Ledger,
         version: &StoreVersion,
     ) -> Result<StoreVersion, StoreError>;
+
+    /// Puts away attempts of which the ledger has no room for what happened, since somebody still has to
+    /// take their spans; false if it cannot, and they are lost. That never decides a delivery, so there
+    /// is no error.
+    ///
+    /// It is done before the ledger without them is saved, and again if that was not.
+    async fn spool(&self, unsent: &Ledger) -> bool {
+        let _ = unsent;
+        false
+    }
+
+    /// What was put away, as a ledger of its own with nothing else in it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is still there.
+    async fn spooled(&self, ledger: &Ledger) -> Result<Ledger, StoreError> {
+        Ok(ledger.emptied())
+    }
+
+    /// Takes out attempts, by numbers of delivery and attempt: all of their spans were taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]; they are still there, to be sent once more.
+    async fn unspool(&self, sent: &[(u64, u64)]) -> Result<(), StoreError> {
+        let _ = sent;
+        Ok(())
+    }
 }
 
 /// Which write of the ledger was read (a ConfigMap's `resourceVersion`, or a digest of the file).

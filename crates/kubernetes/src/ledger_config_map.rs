@@ -1,7 +1,12 @@
 //! The ledger in a ConfigMap: one per app and namespace, readable by a person.
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -10,6 +15,7 @@ use stagelink_delivery::ledger::{LEDGER_VERSION, Ledger};
 use stagelink_delivery::ports::{LedgerStore, StoreError, StoreVersion};
 use stagelink_plan::Plan;
 
+use crate::ledger_spool::Spool;
 use crate::ledger_summary::summary;
 use crate::{ApiError, Cluster};
 
@@ -27,7 +33,7 @@ const FORM: &str = "stagelink/ledger-version";
 const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 
 /// Who writes, in `managedFields`.
-const MANAGER: &str = "stagelink";
+pub(crate) const MANAGER: &str = "stagelink";
 
 /// Bytes of a ledger, laid out for people, above which it is compacted; what is still longer, because
 /// its newest attempt is, is written on one line. A ConfigMap holds 1 MiB with everything.
@@ -39,24 +45,66 @@ const LIMIT: usize = 1_000_000;
 /// How often a ConfigMap is looked for that is deleted as soon as it is there.
 const TRIES: usize = 5;
 
+/// Told what happens to spans that the ledger has no room for.
+type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A ledger in a ConfigMap of the cluster's namespace.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LedgerConfigMap {
     api: Api<ConfigMap>,
     namespace: String,
     name: String,
     tracking_id: Option<String>,
+    spool: Spool,
+    seen: Arc<Mutex<Seen>>,
+    tell: Tell,
+}
+
+/// What is known since the ledger was first read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// UID of the ConfigMap.
+    uid: Option<String>,
+    /// Attempts that were put into the spool, by delivery and attempt.
+    spooled: BTreeSet<(u64, u64)>,
+}
+
+impl fmt::Debug for LedgerConfigMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LedgerConfigMap")
+            .field("namespace", &self.namespace)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LedgerConfigMap {
     /// The ledger in the ConfigMap of this name. Nothing is asked yet.
     pub fn new(cluster: &Cluster, name: &str) -> Self {
+        let api: Api<ConfigMap> = Api::namespaced(cluster.client(), cluster.namespace());
         Self {
-            api: Api::namespaced(cluster.client(), cluster.namespace()),
+            spool: Spool {
+                api: api.clone(),
+                name: format!("{name}-spans"),
+            },
+            api,
             namespace: cluster.namespace().to_owned(),
             name: name.to_owned(),
             tracking_id: None,
+            seen: Arc::default(),
+            tell: Arc::new(|_| {}),
         }
+    }
+
+    /// Says, in a line for people, when spans are lost.
+    #[must_use]
+    pub fn with_tell(mut self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.tell = Arc::new(tell);
+        self
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes it with Argo CD's note of the Application that it belongs to, and goes with: one whose first sync
@@ -132,6 +180,22 @@ impl LedgerConfigMap {
         Err(StoreError::Conflict)
     }
 
+    /// The ledger's ConfigMap as the owner of what lies beside it.
+    async fn owner(&self) -> Result<OwnerReference, StoreError> {
+        let known = self.seen().uid.clone();
+        let uid = match known {
+            Some(uid) => uid,
+            None => self.map().await?.metadata.uid.unwrap_or_default(),
+        };
+        Ok(OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            name: self.name.clone(),
+            uid,
+            ..OwnerReference::default()
+        })
+    }
+
     fn parse(&self, json: &str) -> Result<Ledger, StoreError> {
         #[derive(serde::Deserialize)]
         struct Version {
@@ -175,12 +239,15 @@ impl LedgerConfigMap {
     }
 
     /// The ledger's keys, for a patch.
-    fn data(&self, ledger: &Ledger) -> Result<serde_json::Value, StoreError> {
+    async fn data(&self, ledger: &Ledger) -> Result<serde_json::Value, StoreError> {
         let failed = |error| self.unavailable("written", kube::Error::SerdeError(error));
         let mut json = serde_json::to_string_pretty(ledger).map_err(failed)?;
         if json.len() > ROOM {
             let mut smaller = ledger.clone();
-            smaller.compact_to(ROOM);
+            let unsent = smaller.compact_to(ROOM);
+            if !unsent.deliveries.is_empty() && self.spool(&unsent).await {
+                smaller.note_spooled(&unsent);
+            }
             json = serde_json::to_string_pretty(&smaller).map_err(failed)?;
             if json.len() > ROOM {
                 json = serde_json::to_string(&smaller).map_err(failed)?;
@@ -224,6 +291,7 @@ impl LedgerConfigMap {
 impl LedgerStore for LedgerConfigMap {
     async fn load(&self, plan: &Plan) -> Result<(Ledger, StoreVersion), StoreError> {
         let map = self.map().await?;
+        self.seen().uid.clone_from(&map.metadata.uid);
         Ok((self.read(&map, plan)?, self.version(&map)?))
     }
 
@@ -232,7 +300,7 @@ impl LedgerStore for LedgerConfigMap {
         ledger: &Ledger,
         version: &StoreVersion,
     ) -> Result<StoreVersion, StoreError> {
-        let data = self.data(ledger)?;
+        let data = self.data(ledger).await?;
         // A patch with a version is refused if the object has another one, and touches nothing that
         // others have put beside the ledger. Without a tracking id it is no longer the Application's to delete.
         let patch = json!({
@@ -260,5 +328,58 @@ impl LedgerStore for LedgerConfigMap {
             Err(error) if error.is_not_found() => self.restore(data).await,
             Err(error) => Err(self.unavailable("written", error)),
         }
+    }
+
+    async fn spool(&self, unsent: &Ledger) -> bool {
+        let new = |number: &(u64, u64)| !self.seen().spooled.contains(number);
+        let numbers: BTreeSet<(u64, u64)> = unsent.numbers().filter(new).collect();
+        // A ledger that goes on growing gives the same away with each write.
+        if numbers.is_empty() {
+            return true;
+        }
+        let added = match self.owner().await {
+            Ok(owner) => self.spool.add(unsent, &owner).await,
+            Err(error) => {
+                (self.tell)(&format!("spans of old deliveries are lost: {error}"));
+                return false;
+            }
+        };
+        match added {
+            Ok(dropped) => {
+                self.seen().spooled.extend(numbers);
+                if dropped > 0 {
+                    (self.tell)(&format!(
+                        "spans of the {dropped} oldest attempts are lost: nobody has taken them, and ConfigMap {} is full",
+                        self.spool.name
+                    ));
+                }
+                true
+            }
+            Err(error) => {
+                (self.tell)(&format!(
+                    "spans of old deliveries are lost: ConfigMap {} cannot be written: {error}",
+                    self.spool.name
+                ));
+                false
+            }
+        }
+    }
+
+    async fn spooled(&self, ledger: &Ledger) -> Result<Ledger, StoreError> {
+        let read = self.spool.read(ledger).await;
+        read.map_err(|error| StoreError::Unavailable {
+            location: format!("ConfigMap {}/{}", self.namespace, self.spool.name),
+            action: "read",
+            source: Box::new(error),
+        })
+    }
+
+    async fn unspool(&self, sent: &[(u64, u64)]) -> Result<(), StoreError> {
+        let removed = self.spool.remove(sent).await;
+        removed.map_err(|error| StoreError::Unavailable {
+            location: format!("ConfigMap {}/{}", self.namespace, self.spool.name),
+            action: "written",
+            source: Box::new(error),
+        })
     }
 }

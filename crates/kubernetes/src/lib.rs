@@ -9,6 +9,7 @@ mod definitions;
 mod error;
 mod events;
 mod ledger_config_map;
+mod ledger_spool;
 mod ledger_summary;
 mod retry;
 mod secrets;

@@ -8,6 +8,8 @@
 
 mod rig;
 
+use std::sync::{Arc, Mutex};
+
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -347,4 +349,118 @@ async fn a_long_ledger_is_kept_small() {
         "{error}"
     );
     assert_eq!(map(&rig).await.data.unwrap()["ledger.json"], text);
+}
+
+#[tokio::test]
+async fn spans_that_nobody_took_are_kept_beside_a_ledger_that_is_full() {
+    let Some(rig) = rig("a ledger with spans to be sent").await else {
+        return;
+    };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&told);
+    let store = store(&rig)
+        .await
+        .with_tell(move |line| lines.lock().unwrap().push(line.to_owned()));
+    let plan = plan(&rig.namespace);
+    let (mut ledger, version) = store.load(&plan).await.unwrap();
+    let item = json!({
+        "definition": "check", "name": "check-1", "startedAt": "2026-01-01T00:00:00Z",
+        "endedAt": "2026-01-01T00:00:01Z", "outcome": "fail", "message": "x".repeat(5000),
+    });
+    let phase = json!({"phase": "AppPreDeployTasks", "outcome": "fail", "items": vec![item; 10]});
+    for number in 1..=25 {
+        deliver(&mut ledger, number);
+        let attempt = &mut ledger.deliveries.last_mut().unwrap().attempts[0];
+        attempt.phases = vec![serde_json::from_value(phase.clone()).unwrap()];
+        attempt.ended_at = Some(attempt.started_at);
+        attempt.outcome = Some(stagelink_delivery::Outcome::Fail);
+        attempt.exported = [("otlp".to_owned(), Default::default())].into();
+    }
+    let version = store.save(&ledger, &version).await.unwrap();
+    let (kept, _) = store.load(&plan).await.unwrap();
+    let spooled = store.spooled(&kept).await.unwrap();
+    let numbers: Vec<u64> = spooled.numbers().map(|(delivery, _)| delivery).collect();
+    assert!(numbers.len() > 5, "{numbers:?}");
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    // What the ledger has lost is there, whole.
+    assert_eq!(spooled.deliveries, ledger.deliveries[..numbers.len()]);
+    assert!(kept.spooled);
+    for delivery in &kept.deliveries {
+        let attempt = &delivery.attempts[0];
+        let is_away = numbers.contains(&delivery.number);
+        assert_eq!(
+            (attempt.spooled, attempt.phases.is_empty()),
+            (is_away, is_away)
+        );
+    }
+    let name = format!("{NAME}-spans");
+    let api: kube::Api<ConfigMap> = rig.api();
+    let beside = api.get(&name).await.unwrap();
+    let owner = &beside.metadata.owner_references.as_ref().unwrap()[0];
+    assert_eq!(Some(&owner.uid), map(&rig).await.metadata.uid.as_ref());
+    assert_eq!(
+        (owner.kind.as_str(), owner.name.as_str()),
+        ("ConfigMap", NAME)
+    );
+
+    // A ledger that goes on growing does not write it each time.
+    ledger.deliveries[24].attempts[0].reason = Some("changed".to_owned());
+    store.save(&ledger, &version).await.unwrap();
+    assert_eq!(api.get(&name).await.unwrap(), beside);
+    // A hook that died before it had saved the ledger puts the same away, and so does another at once.
+    let others = [self::store(&rig).await, self::store(&rig).await];
+    for added in join_all(others.iter().map(|other| other.spool(&spooled))).await {
+        assert!(added);
+    }
+    assert_eq!(store.spooled(&kept).await.unwrap(), spooled);
+
+    // Where there is no room the oldest go, and that is said.
+    let mut more = kept.emptied();
+    more.deliveries = ledger.deliveries[..24].to_vec();
+    assert!(store.spool(&more).await);
+    let left: Vec<u64> = store
+        .spooled(&kept)
+        .await
+        .unwrap()
+        .numbers()
+        .map(|(delivery, _)| delivery)
+        .collect();
+    let dropped = 24 - left.len() as u64;
+    assert!(dropped > 0 && left.len() > 15, "{left:?}");
+    assert_eq!(left, (dropped + 1..=24).collect::<Vec<_>>());
+    let told = told.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        [format!(
+            "spans of the {dropped} oldest attempts are lost: nobody has taken them, and ConfigMap {name} is full"
+        )]
+    );
+
+    // What was sent is taken out, and what people have put beside it stays.
+    let note = json!({"data": {"note": "mine"}});
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(note))
+        .await
+        .unwrap();
+    let sent: Vec<(u64, u64)> = left.iter().map(|number| (*number, 1)).collect();
+    store.unspool(&sent[1..]).await.unwrap();
+    let rest = store.spooled(&kept).await.unwrap();
+    assert_eq!(rest.numbers().collect::<Vec<_>>(), sent[..1]);
+    store.unspool(&sent[..1]).await.unwrap();
+    let data = api.get(&name).await.unwrap().data.unwrap();
+    assert_eq!(data.into_keys().collect::<Vec<_>>(), ["note"]);
+    api.delete(&name, &DeleteParams::default()).await.unwrap();
+    store.unspool(&sent).await.unwrap();
+    assert_eq!(store.spooled(&kept).await.unwrap(), kept.emptied());
+
+    // Who may not write it loses the spans, says so, and keeps the ledger.
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&lines);
+    let stranger = LedgerConfigMap::new(&rig.cluster_as("stranger").await, NAME)
+        .with_tell(move |line| heard.lock().unwrap().push(line.to_owned()));
+    assert!(!stranger.spool(&spooled).await);
+    let lines = lines.lock().unwrap().clone();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("spans of old deliveries are lost: "),
+        "{lines:?}"
+    );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use stagelink_delivery::identity::SpanPath;
-use stagelink_delivery::ledger::Ledger;
+use stagelink_delivery::ledger::{Attempt, Ledger};
 
 use crate::span::Span;
 use crate::tree::span_tree;
@@ -14,7 +14,8 @@ use crate::tree::span_tree;
 /// How long a hook waits for all exporters together, at most.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// Older attempts are not looked at: what nobody took for so long will not be taken.
+/// Older attempts are looked at only if an exporter is known to wait for them: who begins to collect
+/// spans does not want all that ever was.
 const RECENT_ATTEMPTS: usize = 20;
 
 /// Spans in one request. A collector takes 4 MiB by default; a span has about 2 KiB.
@@ -43,6 +44,8 @@ pub struct ExportError(pub String);
 pub struct ExportReport {
     /// One for each exporter, in their order.
     pub exporters: Vec<ExporterReport>,
+    /// The ledger notes something else than before.
+    noted: bool,
 }
 
 /// What came of one exporter.
@@ -70,9 +73,14 @@ impl ExportReport {
         })
     }
 
-    /// True if something was sent, so that the ledger has changed and is to be saved.
+    /// True if the ledger has changed and is to be saved: something was sent, or has to be sent later.
     pub fn changed(&self) -> bool {
-        self.exporters.iter().any(|report| report.sent > 0)
+        self.noted
+    }
+
+    /// True if nothing is left to be sent.
+    pub fn is_complete(&self) -> bool {
+        self.exporters.iter().all(|report| report.left == 0)
     }
 }
 
@@ -94,7 +102,8 @@ impl fmt::Display for ExportReport {
 ///
 /// The root is finished when the attempt is closed, and goes last: once it is noted, it stands for
 /// all spans of its attempt. All exporters together have `wait`; what was
-/// not sent by then stays for the next call. Sending never fails a delivery, so there is no error:
+/// not sent by then stays for the next call, and the ledger notes who has to take it. Attempts that
+/// were put away are left out; a ledger of those alone can be given as well. Sending never fails a delivery, so there is no error:
 /// the report tells what is left and why.
 pub async fn export_pending(
     ledger: &mut Ledger,
@@ -102,7 +111,8 @@ pub async fn export_pending(
     wait: Duration,
 ) -> ExportReport {
     let deadline = tokio::time::Instant::now() + wait;
-    let finished = finished_spans(ledger);
+    let names: BTreeSet<&str> = exporters.iter().map(|exporter| exporter.name()).collect();
+    let finished = finished_spans(ledger, &names);
     let sendings = exporters.iter().map(|exporter| {
         let pending = pending(ledger, &finished, exporter.name());
         async move {
@@ -125,20 +135,27 @@ pub async fn export_pending(
                     break;
                 }
             }
-            (pending.len(), taken, error)
+            (pending, taken, error)
         }
     });
     let results = futures::future::join_all(sendings).await;
 
     let mut report = ExportReport::default();
     let mut notes = Vec::new();
+    let mut waiting = Vec::new();
     for (exporter, (all, taken, error)) in exporters.iter().zip(results) {
         report.exporters.push(ExporterReport {
             name: exporter.name().to_owned(),
             sent: taken.len(),
-            left: all - taken.len(),
+            left: all.len() - taken.len(),
             error,
         });
+        report.noted |= !taken.is_empty();
+        waiting.extend(
+            all.into_iter()
+                .skip(taken.len())
+                .map(|pending| (exporter.name(), pending.delivery, pending.attempt)),
+        );
         notes.extend(taken.into_iter().map(|pending| {
             (
                 exporter.name(),
@@ -162,6 +179,18 @@ pub async fn export_pending(
             taken.insert(path);
         }
     }
+    for (name, delivery, attempt) in waiting {
+        let attempt = ledger
+            .deliveries
+            .get_mut(delivery)
+            .and_then(|delivery| delivery.attempts.get_mut(attempt));
+        if let Some(attempt) = attempt
+            && !attempt.exported.contains_key(name)
+        {
+            attempt.exported.insert(name.to_owned(), BTreeSet::new());
+            report.noted = true;
+        }
+    }
     report
 }
 
@@ -175,18 +204,27 @@ struct Finished {
     span: Span,
 }
 
-fn finished_spans(ledger: &Ledger) -> Vec<Finished> {
+/// Spans of recent attempts, and of those that one of these exporters waits for.
+fn finished_spans(ledger: &Ledger, exporters: &BTreeSet<&str>) -> Vec<Finished> {
+    let root = SpanPath::root();
+    let is_waited_for = |attempt: &Attempt| {
+        let mut noted = attempt.exported.iter();
+        noted.any(|(name, paths)| exporters.contains(name.as_str()) && !paths.contains(&root))
+    };
     let mut recent: Vec<(usize, usize)> = ledger
         .deliveries
         .iter()
         .enumerate()
         .rev()
         .flat_map(|(index, delivery)| {
-            (0..delivery.attempts.len())
-                .rev()
-                .map(move |attempt| (index, attempt))
+            let attempts = delivery.attempts.iter().enumerate().rev();
+            attempts.map(move |(place, attempt)| ((index, place), attempt))
         })
-        .take(RECENT_ATTEMPTS)
+        .enumerate()
+        .filter(|(age, (_, attempt))| {
+            !attempt.spooled && (*age < RECENT_ATTEMPTS || is_waited_for(attempt))
+        })
+        .map(|(_, (place, _))| place)
         .collect();
     recent.reverse();
     let mut finished = Vec::new();
@@ -334,12 +372,55 @@ mod tests {
                 "8 spans could not be sent by hanging: no answer within 5.0 s; they are kept in the ledger and sent by the next hook",
             ]
         );
+        assert!(report.changed() && !report.is_complete());
         let exported = &ledger.deliveries[0].attempts[1].exported;
-        assert_eq!(exported.keys().collect::<Vec<_>>(), ["file"]);
+        assert_eq!(
+            exported.keys().collect::<Vec<_>>(),
+            ["file", "hanging", "refusing"]
+        );
+        assert!(exported["hanging"].is_empty() && exported["refusing"].is_empty());
 
         let (late, exporters) = recorder("hanging");
         let report = export_pending(&mut ledger, &exporters, DEFAULT_WAIT).await;
         assert_eq!(report.warnings().count(), 0);
         assert_eq!(late.taken.lock().unwrap().len(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_attempts_are_sent_to_who_waits_for_them_and_what_was_put_away_is_not() {
+        let sample = samples::passed();
+        let mut ledger = sample.clone();
+        ledger.deliveries = (1..=30)
+            .map(|number| {
+                let mut delivery = sample.deliveries[0].clone();
+                delivery.number = number;
+                delivery
+            })
+            .collect();
+        for (index, delivery) in ledger.deliveries.iter_mut().enumerate() {
+            let attempt = &mut delivery.attempts[0];
+            match index {
+                0 => drop(attempt.exported.insert("late".to_owned(), BTreeSet::new())),
+                1 => drop(attempt.exported.insert("other".to_owned(), BTreeSet::new())),
+                25 => attempt.spooled = true,
+                _ => {}
+            }
+        }
+        let (_, exporters) = recorder("late");
+        let report = export_pending(&mut ledger, &exporters, DEFAULT_WAIT).await;
+        assert!(report.is_complete());
+        let root = SpanPath::root();
+        let sent: Vec<u64> = ledger
+            .deliveries
+            .iter()
+            .filter(|delivery| {
+                let taken = delivery.attempts[0].exported.get("late");
+                taken.is_some_and(|paths| paths.contains(&root))
+            })
+            .map(|delivery| delivery.number)
+            .collect();
+        let mut expected: Vec<u64> = (11..=30).filter(|number| *number != 26).collect();
+        expected.insert(0, 1);
+        assert_eq!(sent, expected);
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn attempt(stage: &str, number: u64) -> Attempt {
         noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
+        spooled: false,
         api_calls: BTreeMap::new(),
         exported: BTreeMap::new(),
     }

@@ -17,10 +17,14 @@ use crate::proxy::{Moment, Plain, Proxy};
 const AT_ONCE: usize = 4;
 
 /// Where a hook dies: which one, at which request, when.
-type Fault = (&'static str, usize, Moment);
+pub(crate) type Fault = (&'static str, usize, Moment);
 
 /// Runs a hook that dies at a request; false if it came to its end before.
-fn kill(operation: &Operation<'_>, plain: &Plain, (hook, number, moment): Fault) -> bool {
+pub(crate) fn kill(
+    operation: &Operation<'_>,
+    plain: &Plain,
+    (hook, number, moment): Fault,
+) -> bool {
     let proxy = Proxy::new(operation.application, plain, Some((number, moment)));
     let mut child = operation
         .hook_command(hook, &proxy.kubeconfig)

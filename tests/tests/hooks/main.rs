@@ -15,3 +15,4 @@ mod killed;
 mod ledger;
 mod proxy;
 mod rights;
+mod spool;

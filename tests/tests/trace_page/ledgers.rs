@@ -42,6 +42,7 @@ fn attempt(stage: &str, number: u64, start: i64) -> Attempt {
         noticed: Vec::new(),
         phases: Vec::new(),
         workloads: Vec::new(),
+        spooled: false,
         api_calls: BTreeMap::new(),
         exported: BTreeMap::new(),
     }

@@ -228,6 +228,7 @@ fn push_attempt(
             noticed: Vec::new(),
             phases: Vec::new(),
             workloads: Vec::new(),
+            spooled: false,
             api_calls: BTreeMap::new(),
             exported: BTreeMap::new(),
         });

@@ -250,7 +250,10 @@ impl Engine<'_> {
                 }
                 decide::Decision::Work { delivery, attempt } => (delivery, attempt),
             };
-            ledger.compact();
+            let unsent = ledger.compact();
+            if !unsent.deliveries.is_empty() && self.store.spool(&unsent).await {
+                ledger.note_spooled(&unsent);
+            }
             match self.store.save(&ledger, &version).await {
                 Ok(version) => {
                     return Ok(Beginning::Work {
