@@ -43,6 +43,8 @@ pub struct ClusterEvents {
 #[derive(Debug, Default)]
 struct Count {
     taken: usize,
+    /// Those that there was room for.
+    queued: usize,
     written: usize,
     /// Why one was not written, the first time.
     problem: Option<String>,
@@ -120,7 +122,8 @@ impl EventSender for ClusterEvents {
         let mut count = locked(&self.count);
         let most = if event.warning { 2 * MOST } else { MOST };
         count.taken += 1;
-        if count.taken <= most {
+        if count.queued < most {
+            count.queued += 1;
             // Who writes them ends only after this is gone.
             let _ = self.queue.send(event);
         }
@@ -253,4 +256,146 @@ fn name(event: &DeliveryEvent, reason: &str, about: &ObjectReference) -> String 
     let object: String = object.chars().take(LONGEST_NAME).collect();
     let object = object.trim_end_matches(['-', '.']);
     format!("{object}.{hash}")
+}
+
+#[cfg(test)]
+mod tests {
+    use stagelink_delivery::Phase;
+    use stagelink_delivery::event::{EventObject, EventPhase, EventState};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn event(warning: bool, number: usize) -> DeliveryEvent {
+        let span = format!("00-c088f5c586bab8649159ccc39a9862f7-{:016x}-01", number + 1);
+        DeliveryEvent {
+            phase: EventPhase::Phase(Phase::AppDeploy),
+            state: EventState::Started,
+            text: "has started".to_owned(),
+            warning,
+            object: EventObject {
+                name: "shop-v1-6b86b273".to_owned(),
+                namespace: "shop".to_owned(),
+                version: "v1".to_owned(),
+                annotations: BTreeMap::new(),
+            },
+            workload: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            trace_parent: span.parse().unwrap(),
+        }
+    }
+
+    fn hook() -> OwnerReference {
+        OwnerReference {
+            api_version: "batch/v1".to_owned(),
+            kind: "Job".to_owned(),
+            name: "shop-presync-0a1b2c3-presync-1700000000".to_owned(),
+            uid: "5d41402a".to_owned(),
+            ..OwnerReference::default()
+        }
+    }
+
+    /// A server that takes every event, or one that never answers; and what it was sent.
+    async fn server(answers: bool) -> (Cluster, Arc<Mutex<Vec<Event>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&sent);
+        tokio::spawn(async move {
+            let mut silent = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                if !answers {
+                    silent.push(stream);
+                    continue;
+                }
+                let mut request = Vec::new();
+                let (event, body) = loop {
+                    stream.read_buf(&mut request).await.unwrap();
+                    let head = request.windows(4).position(|end| end == b"\r\n\r\n");
+                    let body = head
+                        .map(|end| request[end + 4..].to_vec())
+                        .unwrap_or_default();
+                    // Until all of it is there, it is no JSON.
+                    if let Ok(event) = serde_json::from_slice::<Event>(&body) {
+                        break (event, body);
+                    }
+                };
+                all.lock().unwrap().push(event);
+                let head = format!(
+                    "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all(head.as_bytes()).await.unwrap();
+                stream.write_all(&body).await.unwrap();
+            }
+        });
+        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        (Cluster::with_config(config, Some("shop")).unwrap(), sent)
+    }
+
+    #[tokio::test]
+    async fn events_are_about_the_hook_and_have_the_same_name_again() {
+        let (cluster, sent) = server(true).await;
+        for _ in 0..2 {
+            let events = ClusterEvents::new(&cluster, hook());
+            events.send(event(false, 1));
+            events.send(event(true, 2));
+            events.finish(Duration::from_secs(30)).await.unwrap();
+        }
+        let sent = sent.lock().unwrap();
+        assert_eq!(sent.len(), 4);
+        assert_eq!(sent[..2], sent[2..]);
+        assert_ne!(sent[0].metadata.name, sent[1].metadata.name);
+        let first = &sent[0];
+        let name = first.metadata.name.as_deref().unwrap();
+        assert!(name.starts_with("shop-presync-0a1b2c3-presync-1700000000."));
+        let about = &first.involved_object;
+        assert_eq!(
+            (
+                about.kind.as_deref(),
+                about.uid.as_deref(),
+                about.namespace.as_deref()
+            ),
+            (Some("Job"), Some("5d41402a"), Some("shop"))
+        );
+        assert_eq!(first.reason.as_deref(), Some("AppDeployStarted"));
+        let types: Vec<_> = sent[..2].iter().map(|one| one.type_.as_deref()).collect();
+        assert_eq!(types, [Some("Normal"), Some("Warning")]);
+    }
+
+    #[tokio::test]
+    async fn there_are_only_so_many_and_warnings_find_room() {
+        let (cluster, sent) = server(true).await;
+        let events = ClusterEvents::new(&cluster, hook());
+        for number in 0..MOST + 7 {
+            events.send(event(false, number));
+        }
+        events.send(event(true, MOST + 7));
+        let lost = events.finish(Duration::from_secs(60)).await.unwrap_err();
+        let expected = format!(
+            "7 of {} events were not written: there are too many",
+            MOST + 8
+        );
+        assert_eq!(lost.to_string(), expected);
+        let sent = sent.lock().unwrap();
+        assert_eq!(sent.len(), MOST + 1);
+        assert_eq!(sent[MOST].type_.as_deref(), Some("Warning"));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_long_for_a_server_that_does_not_answer() {
+        let (cluster, _) = server(false).await;
+        let events = ClusterEvents::new(&cluster, hook());
+        let begun = Instant::now();
+        events.send(event(false, 1));
+        let lost = events.finish(Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(
+            lost.to_string(),
+            "1 of 1 events were not written: no answer within 1 s"
+        );
+        // Far less than a request may take.
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
 }

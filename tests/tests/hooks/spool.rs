@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use stagelink_tests::{is_root, spans, stderr};
+use stagelink_tests::{is_root, spans, stderr, wait_until};
 
 use crate::application::{Application, application};
 use crate::killed::kill;
@@ -128,4 +128,18 @@ fn spans_that_a_full_ledger_has_no_room_for_are_sent_when_they_can_be() {
     let text = stderr(&known);
     let calls = "3 API calls: get configmaps 2, get deployments 1";
     assert!(text.contains(calls), "{text}");
+
+    // It goes with the ledger.
+    application.kubectl(&["delete", "configmap", LEDGER], None);
+    wait_until("what lay beside the ledger is gone", || {
+        let find = [
+            "get",
+            "configmap",
+            SPANS,
+            "--ignore-not-found",
+            "-o",
+            "name",
+        ];
+        application.kubectl(&find, None).is_empty()
+    });
 }
