@@ -78,6 +78,13 @@ impl fmt::Debug for LedgerConfigMap {
     }
 }
 
+fn patching() -> PatchParams {
+    PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
 impl LedgerConfigMap {
     /// The ledger in the ConfigMap of this name. Nothing is asked yet.
     pub fn new(cluster: &Cluster, name: &str) -> Self {
@@ -162,7 +169,7 @@ impl LedgerConfigMap {
         };
         for _ in 0..TRIES {
             match self.api.get(&self.name).await.map_err(ApiError::from) {
-                Ok(map) => return Ok(map),
+                Ok(map) => return self.kept(map).await,
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(self.unavailable("read", error)),
             }
@@ -194,6 +201,20 @@ impl LedgerConfigMap {
             uid,
             ..OwnerReference::default()
         })
+    }
+
+    /// One that is to be kept is no longer the Application's to delete, if it ever was.
+    async fn kept(&self, map: ConfigMap) -> Result<ConfigMap, StoreError> {
+        let annotations = map.metadata.annotations.as_ref();
+        let is_tracked = annotations.is_some_and(|all| all.contains_key(TRACKING_ID));
+        if self.tracking_id.is_some() || !is_tracked {
+            return Ok(map);
+        }
+        let patch = json!({"metadata": {"annotations": {TRACKING_ID: null}}});
+        self.api
+            .patch(&self.name, &patching(), &Patch::Merge(&patch))
+            .await
+            .map_err(|error| self.unavailable("written", error))
     }
 
     fn parse(&self, json: &str) -> Result<Ledger, StoreError> {
@@ -302,24 +323,17 @@ impl LedgerStore for LedgerConfigMap {
     ) -> Result<StoreVersion, StoreError> {
         let data = self.data(ledger).await?;
         // A patch with a version is refused if the object has another one, and touches nothing that
-        // others have put beside the ledger. Without a tracking id it is no longer the Application's to delete.
+        // others have put beside the ledger.
         let patch = json!({
             "metadata": {
                 "resourceVersion": version.0,
-                "annotations": {
-                    FORM: LEDGER_VERSION.to_string(),
-                    TRACKING_ID: self.tracking_id,
-                },
+                "annotations": {FORM: LEDGER_VERSION.to_string()},
             },
             "data": data,
         });
-        let parameters = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
         match self
             .api
-            .patch(&self.name, &parameters, &Patch::Merge(&patch))
+            .patch(&self.name, &patching(), &Patch::Merge(&patch))
             .await
             .map_err(ApiError::from)
         {
