@@ -40,8 +40,12 @@ impl Cluster {
     /// The rig, or `None` after saying that a test is skipped without it.
     ///
     /// # Panics
-    /// When there is none, and `STAGELINK_RIG=required`.
+    /// When there is none, and `STAGELINK_RIG=required`; in a program that `tests/run` would not run with a
+    /// cluster, because it is not called `cluster…`.
     pub fn require(test: &str) -> Option<Self> {
+        let program = std::env::current_exe().unwrap_or_default();
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        assert!(name.starts_with("cluster"), "{name} is no cluster…");
         let state = std::env::var_os("RIG")
             .map_or_else(|| crate::repository().join("target/rig"), PathBuf::from);
         let file = state.join("addresses");

@@ -11,33 +11,28 @@ use serde_json::json;
 /// Nobody has this name.
 const NOWHERE: &str = "http://no-collector.monitoring.svc.cluster.local:4317";
 
-/// What is not as usual, and is made usual when the test ends.
-enum Fault {
-    Hangs(Server),
-    Refuses(Server),
-}
+/// Jaeger, which takes connections and answers nothing until this is dropped.
+struct Hanging(Server);
 
-impl Fault {
-    fn hangs(cluster: &Cluster) -> Self {
+impl Hanging {
+    fn new(cluster: &Cluster) -> Self {
         let server = cluster.server("jaeger");
         server.pause();
-        Self::Hangs(server)
-    }
-
-    fn refuses(cluster: &Cluster) -> Self {
-        let server = cluster.server("jaeger");
-        server.kill();
-        Self::Refuses(server)
+        Self(server)
     }
 }
 
-impl Drop for Fault {
+impl Drop for Hanging {
     fn drop(&mut self) {
-        match self {
-            Self::Hangs(server) => server.resume(),
-            Self::Refuses(server) => server.start_again(),
-        }
+        self.0.resume();
     }
+}
+
+/// Where the rig's machine refuses connections of pods.
+fn refusing(cluster: &Cluster) -> String {
+    let git = cluster.address("RIG_GIT_FROM_PODS");
+    let (machine, _) = git.rsplit_once(':').unwrap();
+    format!("{machine}:4319")
 }
 
 /// Each of a stage's hooks said that what it could not send is kept.
@@ -68,32 +63,26 @@ fn no_span_is_lost_and_no_delivery_fails_while_the_collector_is_away() {
         return;
     };
     let _turn = crate::turn();
-    let deliver = |stages: &[Stage]| {
-        for (stage, id) in stages.iter().zip(begin(stages)) {
+    let collectors = [JAEGER, NOWHERE, &refusing(&cluster)];
+    let stages = collectors.map(|collector| Stage::new(&cluster, &WELL, collector));
+    {
+        let _hanging = Hanging::new(&cluster);
+        for (stage, id) in stages.iter().zip(begin(&stages)) {
             assert_succeeded(&stage.shop.application.end_of_sync(&id));
             assert_kept(&stage.shop);
         }
-    };
-    let hung = [Stage::new(&cluster, &WELL, JAEGER)];
-    {
-        let _fault = Fault::hangs(&cluster);
-        deliver(&hung);
-    }
-    let away = [JAEGER, NOWHERE].map(|collector| Stage::new(&cluster, &WELL, collector));
-    {
-        let _fault = Fault::refuses(&cluster);
-        deliver(&away);
     }
     let parameters = [
         parameter("stage", "dev"),
         parameter("otlp-endpoint", JAEGER),
     ];
-    away[1].shop.application.patch(&json!({
-        "spec": {"source": {"plugin": {"parameters": parameters}}},
-    }));
+    for stage in &stages[1..] {
+        stage.shop.application.patch(&json!({
+            "spec": {"source": {"plugin": {"parameters": parameters}}},
+        }));
+    }
 
     // The next delivery's hooks send what is left, and once.
-    let stages: Vec<Stage> = hung.into_iter().chain(away).collect();
     for stage in &stages {
         let next = Values {
             version: "v2",
