@@ -98,6 +98,5 @@ fn deliver(name: &str, ways: &Ways, plain: &Plain) {
         );
     }
     check(&application, &name);
-    let namespace = application.namespace.as_str();
-    application.kubectl(&["delete", "namespace", namespace, "--wait=false"], None);
+    application.delete();
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
-use stagelink_tests::cluster::Cluster;
+use stagelink_tests::cluster::{Cluster, Repository};
 use stagelink_tests::{command, stderr, wait_until};
 
 const CHART: &str = "apiVersion: v2
@@ -22,6 +22,23 @@ metadata:
 spec:
   preDeploymentTasks: [check]
   postDeploymentTasks: [smoke]
+  promotionTasks: [promote]
+---
+apiVersion: lifecycle.keptn.sh/v1
+kind: KeptnTaskDefinition
+metadata:
+  name: promote
+spec:
+  container:
+    name: promote
+    image: ghcr.io/stagelink/stagelink-task:1.0.0
+    args:
+      - promote
+      - --to-stage=prod
+      - --from-file=app/values.yaml
+      - --to-file=prod/values.yaml
+      - --key=image
+      - --trace-parent-key=traceParent
 ---
 {{- range $name, $command := .Values.tasks }}
 apiVersion: lifecycle.keptn.sh/v1
@@ -73,6 +90,9 @@ pub(crate) struct Application {
     pub(crate) cluster: Cluster,
     pub(crate) namespace: String,
     pub(crate) folder: tempfile::TempDir,
+    /// With the chart in the folder `app`, and what the next stage has in `prod`.
+    pub(crate) repository: Repository,
+    pub(crate) revision: String,
 }
 
 /// A sync operation.
@@ -87,7 +107,14 @@ pub(crate) fn application(test: &str) -> Option<Application> {
     let cluster = Cluster::require(test)?;
     let started = jiff::Timestamp::now().as_millisecond();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let repository = Repository::new(&cluster, "hooks");
+    repository.write("app/Chart.yaml", CHART);
+    repository.write("app/values.yaml", VALUES);
+    repository.write("app/templates/all.yaml", TEMPLATE);
+    repository.write("prod/values.yaml", "image: none\ntraceParent: \"\"\n");
     let application = Application {
+        revision: repository.push("chart"),
+        repository,
         cluster,
         namespace: format!("shop-{}-{started}-{count}", std::process::id()),
         folder: tempfile::tempdir().unwrap(),
@@ -104,11 +131,6 @@ pub(crate) fn application(test: &str) -> Option<Application> {
         ],
         None,
     );
-    let chart = application.folder.path().join("chart");
-    fs::create_dir_all(chart.join("templates")).unwrap();
-    fs::write(chart.join("Chart.yaml"), CHART).unwrap();
-    fs::write(chart.join("values.yaml"), VALUES).unwrap();
-    fs::write(chart.join("templates/all.yaml"), TEMPLATE).unwrap();
     // The API server as the hooks' service account sees it.
     let mut config: Value =
         serde_yaml::from_str(&fs::read_to_string(application.cluster.kubeconfig()).unwrap())
@@ -128,6 +150,12 @@ pub(crate) fn parameters() -> Value {
 }
 
 impl Application {
+    /// The repository as this machine reaches it.
+    fn repository_url(&self) -> String {
+        let [pods, here] = ["RIG_GIT_FROM_PODS", "RIG_GIT"].map(|name| self.cluster.address(name));
+        self.repository.url().replace(pods, here)
+    }
+
     /// Where the hooks write their spans.
     pub(crate) fn spans_file(&self) -> PathBuf {
         self.folder.path().join("spans.jsonl")
@@ -165,6 +193,12 @@ impl Application {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Deletes all of it, without waiting.
+    pub(crate) fn delete(&self) {
+        let namespace = self.namespace.as_str();
+        self.kubectl(&["delete", "namespace", namespace, "--wait=false"], None);
+    }
+
     pub(crate) fn get(&self, kind: &str, name: &str) -> Value {
         serde_json::from_str(&self.kubectl(&["get", kind, name, "-o", "json"], None)).unwrap()
     }
@@ -178,13 +212,13 @@ impl Application {
     pub(crate) fn sync(&self, parameters: Value, start: i64) -> Operation<'_> {
         let output = command()
             .args(["cmp", "generate"])
-            .current_dir(self.folder.path().join("chart"))
+            .current_dir(self.repository.path("app"))
             .env("ARGOCD_APP_NAME", "shop-dev")
             .env("ARGOCD_APP_NAMESPACE", &self.namespace)
-            .env(
-                "ARGOCD_APP_REVISION",
-                "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
-            )
+            .env("ARGOCD_APP_REVISION", &self.revision)
+            .env("ARGOCD_APP_SOURCE_REPO_URL", self.repository_url())
+            .env("ARGOCD_APP_SOURCE_PATH", "app")
+            .env("ARGOCD_APP_SOURCE_TARGET_REVISION", "main")
             .env("ARGOCD_APP_PARAMETERS", parameters.to_string())
             .output()
             .unwrap();
@@ -247,7 +281,8 @@ impl Operation<'_> {
         let phase = hook.to_lowercase();
         let mut stand_in = resource.clone();
         let prefix = resource["metadata"]["generateName"].as_str().unwrap();
-        let name = format!("{prefix}0a1b2c3-{phase}-{}", self.start);
+        let revision = &self.application.revision[..7];
+        let name = format!("{prefix}{revision}-{phase}-{}", self.start);
         stand_in["metadata"]["name"] = json!(name);
         let (kind, pod) = if resource["kind"] == "Job" {
             stand_in["spec"]["suspend"] = json!(true);

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stagelink_tests::{LONGEST_WAIT, is_root, spans, stderr};
 
 use crate::application::{Application, Operation, application, parameters};
@@ -108,6 +108,12 @@ pub(crate) fn check(application: &Application, fault: &impl Debug) {
     }
     assert_eq!(pods.into_values().collect::<Vec<_>>(), [1, 1], "{fault:?}");
 
+    // It is proposed to the next stage once, whatever was pushed before a hook died.
+    let promotion = "promotion/shop/prod";
+    assert_eq!(application.repository.branches(), [promotion], "{fault:?}");
+    let commits = application.repository.commits(promotion);
+    assert_eq!(commits.len(), 1, "{fault:?}");
+
     // Nothing is told twice, whichever hook told it. What was being written when a hook died may be missing.
     let events = list("events");
     let mut told: Vec<(String, &str)> = events
@@ -152,6 +158,17 @@ fn a_hook_that_is_killed_at_any_request_is_carried_on_by_the_next() {
     }
     check(&undisturbed, &"nobody disturbs it");
 
+    kill_at(faults, |fault| {
+        let application = application("hooks that are killed").unwrap();
+        let reached = deliver(&application, &plain, Some(fault));
+        check(&application, &fault);
+        application.delete();
+        reached
+    });
+}
+
+/// Tries all faults, several at once.
+fn kill_at(faults: Vec<Fault>, kill: impl Fn(Fault) -> bool + Sync) {
     let total = faults.len();
     let (left, missed) = (Mutex::new(faults), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -161,13 +178,9 @@ fn a_hook_that_is_killed_at_any_request_is_carried_on_by_the_next() {
                     let Some(fault) = left.lock().unwrap().pop() else {
                         return;
                     };
-                    let application = application("hooks that are killed").unwrap();
-                    if !deliver(&application, &plain, Some(fault)) {
+                    if !kill(fault) {
                         missed.lock().unwrap().push(fault);
                     }
-                    check(&application, &fault);
-                    let namespace = application.namespace.as_str();
-                    application.kubectl(&["delete", "namespace", namespace, "--wait=false"], None);
                 }
             });
         }
@@ -178,4 +191,57 @@ fn a_hook_that_is_killed_at_any_request_is_carried_on_by_the_next() {
         missed.len() * 4 < total,
         "{total} faults, not reached: {missed:?}"
     );
+}
+
+/// A delivery whose check fails; `fault` says where its SyncFail is killed. False if that came to its end
+/// before.
+fn fail(application: &Application, fault: impl FnOnce(&Operation<'_>) -> bool) -> bool {
+    let mut parameters = parameters();
+    let values =
+        json!({"name": "values", "string": "tasks: {check: [/probe, die, '3', no database]}"});
+    parameters.as_array_mut().unwrap().push(values);
+    let sync = application.sync(parameters, jiff::Timestamp::now().as_second());
+    let failed = sync.hook("PreSync");
+    assert_eq!(failed.status.code(), Some(1), "{}", stderr(&failed));
+    let reached = fault(&sync);
+    let closed = sync.hook("SyncFail");
+    let said = stderr(&closed);
+    assert_eq!(closed.status.code(), Some(1), "{said}");
+    let reason = "check: the container ended with exit code 3: no database";
+    assert!(said.contains(reason), "{said}");
+    let ledger = application.ledger();
+    let attempts = &ledger["deliveries"][0]["attempts"];
+    assert_eq!(attempts.as_array().unwrap().len(), 1, "{ledger}");
+    assert_eq!(attempts[0]["outcome"], "fail", "{ledger}");
+    assert!(attempts[0]["endedAt"].is_string(), "{ledger}");
+    let spans = spans(&application.spans_file());
+    assert_eq!(spans.iter().filter(|span| is_root(span)).count(), 1);
+    assert_eq!(application.repository.branches(), [""; 0]);
+    reached
+}
+
+#[test]
+fn what_failed_is_closed_once_however_often_its_hook_is_killed() {
+    let Some(undisturbed) = application("SyncFail hooks that are killed") else {
+        return;
+    };
+    let plain = Plain::new(&undisturbed);
+    let mut requests = 0;
+    fail(&undisturbed, |sync| {
+        let proxy = Proxy::new(&undisturbed, &plain, None);
+        let mut command = sync.hook_command("SyncFail", &proxy.kubeconfig);
+        assert_eq!(command.output().unwrap().status.code(), Some(1));
+        requests = proxy.requests().len();
+        true
+    });
+    assert!(requests > 0);
+    let faults = (1..=requests).flat_map(|number| {
+        [Moment::Before, Moment::After].map(|moment| ("SyncFail", number, moment))
+    });
+    kill_at(faults.collect(), |fault| {
+        let application = application("SyncFail hooks that are killed").unwrap();
+        let reached = fail(&application, |sync| kill(sync, &plain, fault));
+        application.delete();
+        reached
+    });
 }

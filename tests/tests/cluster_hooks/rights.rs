@@ -73,7 +73,10 @@ fn a_delivery_passes_with_just_the_rights_that_its_plan_needs() {
     let ledger = application.ledger();
     let attempt = &ledger["deliveries"][0]["attempts"][0];
     assert_eq!(attempt["outcome"], "pass");
-    assert_eq!(attempt["operation"]["name"], format!("0a1b2c3-{start}"));
+    assert_eq!(
+        attempt["operation"]["name"],
+        format!("{}-{start}", &application.revision[..7])
+    );
     let started: jiff::Timestamp = attempt["startedAt"].as_str().unwrap().parse().unwrap();
     assert_eq!(started.as_second(), start);
     let deployed = &attempt["workloads"][0]["phases"].as_array().unwrap();
