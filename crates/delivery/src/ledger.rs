@@ -336,6 +336,17 @@ impl Ledger {
 }
 
 impl Attempt {
+    /// The latest time in it.
+    pub fn latest(&self) -> Timestamp {
+        let items = self.all_phases().flat_map(|phase| &phase.items);
+        let items = items.flat_map(|item| [Some(item.started_at), item.ended_at]);
+        let phases = self
+            .all_phases()
+            .flat_map(|phase| [phase.started_at, phase.ended_at]);
+        let times = items.chain(phases).flatten().chain(self.ended_at);
+        times.fold(self.started_at, Timestamp::max)
+    }
+
     /// All phases, the app's and the workloads'.
     pub fn all_phases(&self) -> impl Iterator<Item = &PhaseRecord> {
         self.phases

@@ -11,6 +11,7 @@
 
 mod answers;
 mod application;
+mod clocks;
 mod killed;
 mod ledger;
 mod proxy;

@@ -1,12 +1,13 @@
 //! A delivery with just the rights that the plugin gives the hooks.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use stagelink_tests::{stderr, wait_until};
 
-use crate::application::application;
+use crate::application::{application, parameters};
+use crate::killed::check;
 
 /// `<verb> <resource>` of what a hook says that it has asked the API server for.
 fn calls(output: &Output) -> BTreeSet<String> {
@@ -287,17 +288,53 @@ fn what_fails_is_said_in_the_last_line() {
             && lines[2].starts_with("1.1 fail "),
         "{lines:?}"
     );
+}
 
-    // Rights that are taken away, and a cluster that is not there, are no verdicts.
-    application.kubectl(&["delete", "rolebinding", "shop-dev-stagelink"], None);
-    wait_until("the hooks have no rights any more", || {
-        !application.may("get", "configmap/shop-dev-stagelink-ledger")
-    });
-    let denied = sync.hook("PostSync");
-    assert_eq!(denied.status.code(), Some(3), "{}", stderr(&denied));
-    let text = stderr(&denied);
-    assert!(
-        text.contains("cannot be read: configmaps \"shop-dev-stagelink-ledger\" is forbidden"),
-        "{text}"
-    );
+#[test]
+fn rights_that_are_taken_away_midway_cost_nothing_but_time() {
+    let Some(application) = application("hooks whose rights are taken away") else {
+        return;
+    };
+    let mut parameters = parameters();
+    let slow = "tasks: {check: [/probe, sleep, 6s], smoke: [/probe, sleep, 6s]}";
+    let values = json!({"name": "values", "string": slow});
+    parameters.as_array_mut().unwrap().push(values);
+    let sync = application.sync(parameters, jiff::Timestamp::now().as_second());
+    let binding = application.get("rolebinding", "shop-dev-stagelink");
+    for (hook, task) in [("PreSync", "check"), ("PostSync", "smoke")] {
+        if hook == "PostSync" {
+            sync.apply(&["Deployment"]);
+        }
+        // While its task runs.
+        let mut command = sync.hook_command(hook, &application.hooks_kubeconfig());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        wait_until("the task runs", || {
+            let running = ["get", "pods", "--field-selector=status.phase=Running"];
+            let pods = application.kubectl(&[&running[..], &["-o", "name"]].concat(), None);
+            pods.contains(&format!("-{task}-"))
+        });
+        application.kubectl(&["delete", "rolebinding", "shop-dev-stagelink"], None);
+        // What cannot be written is no verdict, and the reason says what is missing.
+        let denied = child.wait_with_output().unwrap();
+        let text = stderr(&denied);
+        assert_eq!(denied.status.code(), Some(3), "{text}");
+        let ledger = "configmaps \"shop-dev-stagelink-ledger\" is forbidden";
+        assert!(text.contains(ledger), "{text}");
+        let denied = sync.hook(hook);
+        let text = stderr(&denied);
+        assert_eq!(denied.status.code(), Some(3), "{text}");
+        assert!(
+            text.contains(&format!("cannot be read: {ledger}")),
+            "{text}"
+        );
+
+        application.kubectl(&["apply", "-f", "-"], Some(&binding.to_string()));
+        wait_until("the hooks have their rights again", || {
+            application.may("patch", "configmap/shop-dev-stagelink-ledger")
+        });
+        let output = sync.hook(hook);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    check(&application, &"rights taken away");
 }

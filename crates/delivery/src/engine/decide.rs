@@ -272,7 +272,8 @@ fn close_open(ledger: &mut Ledger, now: Timestamp, by: &str) {
                     )),
                 ),
             };
-            close(attempt, now, outcome, reason);
+            // By this machine's clock what is in it may lie ahead.
+            close(attempt, now.max(attempt.latest()), outcome, reason);
         }
     }
 }

@@ -123,7 +123,7 @@ impl Run<'_> {
             warning,
             object,
             workload: scope.0.cloned(),
-            at: self.engine.clock.now(),
+            at: self.now(),
             trace_parent,
         });
     }

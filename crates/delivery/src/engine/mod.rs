@@ -12,7 +12,7 @@ mod run;
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
@@ -193,12 +193,15 @@ impl Engine<'_> {
             } => (ledger, version, numbers),
         };
         let journal = journal::Journal::new(self.store, plan, ledger, version, numbers);
+        let latest = journal.read(|_, attempt| attempt.latest());
+        let behind = latest.map(|latest| latest.duration_since(self.clock.now()));
         let run = run::Run {
             engine: self,
             plan,
             journal: &journal,
             cancel,
             hook,
+            behind: behind.unwrap_or_default().max(SignedDuration::ZERO),
         };
         let (outcome, reason) = match hook {
             Hook::PreSync => run.pre_sync().await?,

@@ -38,7 +38,7 @@ impl Run<'_> {
 
     /// Begins a phase; true if nobody had. It is saved with what comes next.
     pub(super) fn note_start(&self, scope: Scope<'_>, phase: Phase) -> Result<bool, EngineError> {
-        let now = self.engine.clock.now();
+        let now = self.now();
         self.journal.note(|attempt| {
             let start = self.start_of(phase, attempt, now);
             let Some(record) = scope.record(attempt, phase) else {
@@ -73,7 +73,7 @@ impl Run<'_> {
         if !outcome.goes_on() && !self.plan.block_deployment {
             outcome = Outcome::Warn;
         }
-        let now = self.engine.clock.now();
+        let now = self.now();
         let is_empty = self.journal.note(|attempt| {
             let start = self.start_of(phase, attempt, now);
             let Some(record) = scope.record(attempt, phase) else {
@@ -138,7 +138,7 @@ impl Run<'_> {
         phase: Phase,
         definitions: &[String],
     ) -> Result<(Vec<ItemRecord>, usize), EngineError> {
-        let now = self.engine.clock.now();
+        let now = self.now();
         let path = scope.path(phase);
         let check = phase.check_type().map_or("", |check| check.as_str());
         let names: Vec<String> = self
@@ -243,7 +243,7 @@ impl Run<'_> {
         if self.cancel.is_cancelled() && !end.outcome.goes_on() {
             return Err(EngineError::Interrupted);
         }
-        let now = self.engine.clock.now();
+        let now = self.now();
         let record = self
             .journal
             .change(|attempt| {

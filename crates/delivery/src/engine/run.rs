@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use stagelink_plan::{Phases, Plan, Workload};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,8 @@ pub(super) struct Run<'a> {
     pub(super) journal: &'a Journal<'a>,
     pub(super) cancel: &'a CancellationToken,
     pub(super) hook: Hook,
+    /// How far this machine's clock is behind those of the hooks before.
+    pub(super) behind: SignedDuration,
 }
 
 /// Whose phase it is: the app's, or a workload's.
@@ -100,6 +102,15 @@ pub(super) fn definitions(phases: &Phases, phase: Phase) -> &[String] {
 }
 
 impl Run<'_> {
+    /// The time in this attempt. Hooks run on machines whose clocks differ, and yet nothing in a trace ends
+    /// before it began, and what comes later begins later.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.engine.clock.now();
+        let now = now.checked_add(self.behind).unwrap_or(now);
+        let latest = self.journal.read(|_, attempt| attempt.latest());
+        latest.map_or(now, |latest| latest.max(now))
+    }
+
     // === the three hooks ===
 
     pub(super) async fn pre_sync(&self) -> Result<Verdict, EngineError> {
@@ -151,7 +162,7 @@ impl Run<'_> {
         .await;
         let unknown = "the sync failed; the Application's operation says why";
         let mut verdict = (Outcome::Error, Some(unknown.to_owned()));
-        let now = self.engine.clock.now();
+        let now = self.now();
         for (workload, end) in ends {
             if let Some(revision) = end.revision {
                 self.journal.note(|attempt| {
@@ -333,6 +344,8 @@ impl Run<'_> {
         });
         self.journal.note(|attempt| {
             let began = attempt.started_at;
+            let deployment = Scope(None).record(attempt, Phase::AppDeploy);
+            let deployment = deployment.and_then(|record| record.started_at);
             if let Some(record) = workload_record(attempt, workload) {
                 record.revision = end.revision;
                 record.replicas = end.replicas;
@@ -342,9 +355,9 @@ impl Run<'_> {
             }
             if let Some(record) = scope.record(attempt, phase) {
                 // The workload knows better when it began and ended, unless it was deployed
-                // before this attempt.
+                // before this attempt; but for what is left out of whole seconds.
                 if let Some(started_at) = end.started_at.filter(|at| *at >= began) {
-                    record.started_at = Some(started_at);
+                    record.started_at = Some(started_at).max(deployment);
                 }
                 let after = record.started_at;
                 record.ended_at = end.ended_at.filter(|at| Some(*at) >= after);
@@ -383,7 +396,7 @@ impl Run<'_> {
 
     /// Closes the attempt: what was not reached will not be run any more.
     async fn close(&self, verdict: &Verdict) -> Result<(), EngineError> {
-        let now = self.engine.clock.now();
+        let now = self.now();
         self.journal
             .change(|attempt| {
                 close(attempt, now, verdict.0, verdict.1.clone());

@@ -203,6 +203,66 @@ async fn the_first_attempt_of_an_operation_begins_with_it() {
 }
 
 #[tokio::test]
+async fn nothing_ends_before_it_began_although_clocks_differ() {
+    // Each hook on a node of its own; the clock of one is hours ahead, or behind.
+    for (before, after, is_closed_later) in [
+        (3 * 3600, 0, false),
+        (-3 * 3600, 0, false),
+        (3 * 3600, 0, true),
+    ] {
+        let world = World::default();
+        let call = Call::new(&world);
+        let plan = plan("one");
+        *lock(&world.time) = before;
+        let opened = call.hook(Hook::PreSync, &plan, "one-1", "a").await;
+        assert_eq!(opened.unwrap().outcome, Outcome::Pass);
+        *lock(&world.time) = after;
+        // Kubernetes has a clock of its own.
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        *lock(&world.deployment) = Some((at(1), at(2)));
+        let operation = if is_closed_later { "one-2" } else { "one-1" };
+        call.hook(Hook::PostSync, &plan, operation, "b")
+            .await
+            .unwrap();
+        let ledger = world.ledger();
+        let attempt = &ledger.deliveries[0].attempts[0];
+        assert_eq!(attempt.ended_at, Some(attempt.latest()));
+        let mut last = attempt.started_at;
+        for phase in &attempt.phases {
+            let (Some(started), Some(ended)) = (phase.started_at, phase.ended_at) else {
+                assert!(is_closed_later, "{phase:?}");
+                continue;
+            };
+            assert!(last <= started && started <= ended, "{last} {phase:?}");
+            for item in &phase.items {
+                let ended_at = item.ended_at.unwrap();
+                assert!(
+                    started <= item.started_at && item.started_at <= ended_at && ended_at <= ended,
+                    "{phase:?}"
+                );
+            }
+            last = ended;
+        }
+        for phase in attempt
+            .workloads
+            .iter()
+            .flat_map(|workload| &workload.phases)
+        {
+            assert!(phase.started_at <= phase.ended_at, "{phase:?}");
+        }
+        if !is_closed_later {
+            // What takes time still does.
+            let load = attempt
+                .phases
+                .iter()
+                .find(|record| record.phase == Phase::AppPostDeployTasks)
+                .unwrap();
+            assert!(load.started_at < load.ended_at, "{load:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_presync_hook_the_deployment_begins_with_the_operation() {
     let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
     let world = World::default();
